@@ -1,0 +1,60 @@
+# Builds and installs the extension with PostgreSQL's own rules (PGXS):
+#
+#   make && make install            with the pg_config found first in PATH
+#   make PG_CONFIG=/path/pg_config  for another server
+#
+# Options: WERROR=1    warnings are errors
+#          TESTING=1   adds the failure points and the extension pg_snapback_test
+#          SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer
+#
+# Objects lie beside their sources, so flavours that must not mix are built in copies of the tree (scripts/lib.sh does that).
+# CMakeLists.txt builds the same list of sources, src/sources.txt, for editors, unit tests and fuzzers.
+
+PG_CONFIG ?= pg_config
+TOP       := $(dir $(lastword $(MAKEFILE_LIST)))
+
+MODULE_big = pg_snapback
+EXTENSION  = pg_snapback
+DATA       = $(patsubst $(TOP)%,%,$(wildcard $(TOP)sql/pg_snapback--*.sql))
+SOURCES   := $(shell sed -e 's/\#.*//' -e 's/[[:space:]]//g' -e '/^$$/d' '$(TOP)src/sources.txt')
+OBJS       = $(SOURCES:.cpp=.o)
+REGRESS    = $(sort $(patsubst $(TOP)sql/%.sql,%,$(filter-out $(TOP)sql/pg_snapback--%,$(wildcard $(TOP)sql/*.sql))))
+REGRESS_OPTS = --inputdir=$(TOP).
+EXTRA_CLEAN  = $(OBJS:.o=.d)
+
+# -isystem comes before the -I that PGXS adds for the same directory and wins: the server's headers are read without our warnings.
+PG_CPPFLAGS = -I$(TOP)src -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
+
+# gnu++20, not c++20: the server's macros use typeof. Hidden visibility, because modules are loaded RTLD_GLOBAL and an exported
+# template instantiation of ours could be bound by another extension's copy of the same library. PGDLLEXPORT is empty up to 15, so
+# the entry points get default visibility from src/pg/exports.h; exports.map then lets out those names only.
+PG_CXXFLAGS = -std=gnu++20 -O2 -g -fvisibility=hidden -fvisibility-inlines-hidden -fno-strict-aliasing -fwrapv \
+	-Wno-register -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+
+ifdef WERROR
+PG_CXXFLAGS += -Werror
+endif
+
+ifdef TESTING
+PG_CPPFLAGS += -DPG_SNAPBACK_TESTING
+EXTENSION   += test/extension/pg_snapback_test
+DATA        += test/extension/pg_snapback_test--1.0.0.sql
+endif
+
+ifdef SANITIZE
+PG_CXXFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+endif
+
+# No bitcode: nothing here is worth inlining by the JIT, and PGXS would compile it without PG_CXXFLAGS.
+override with_llvm := no
+# Linked by the C++ driver; PGXS takes the C one, and libstdc++ would be there only when the server happens to bring it.
+override COMPILER = $(CXX) $(CXXFLAGS)
+
+SHLIB_LINK = -Wl,--version-script=$(TOP)exports.map -Wl,--exclude-libs,ALL -lzstd -lcrypto
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(shlib): exports.map
+
+-include $(OBJS:.o=.d)
