@@ -1,0 +1,202 @@
+#include "core/format/backup_reader.hpp"
+
+#include <algorithm>
+#include <new>
+
+#if defined(PG_SNAPBACK_FUZZING)
+#define ZSTD_STATIC_LINKING_ONLY
+#endif
+#include <zstd.h>
+
+#include "core/error.hpp"
+#include "core/format/container.hpp"
+#include "core/format/json_builder.hpp"
+#include "core/format/reader_state.hpp"
+#include "core/format/seek_table.hpp"
+
+namespace snapback {
+namespace {
+
+constexpr std::uint64_t min_frame_size = 9;  // magic, descriptor, content size, one empty block
+
+ZSTD_DCtx* dctx(void* context) { return static_cast<ZSTD_DCtx*>(context); }
+
+[[noreturn]] void damaged(const std::string& what) { throw error(sqlstate::data_corrupted, what); }
+
+[[noreturn]] void manifest_damaged(const std::string& what) { damaged("manifest is damaged: " + what); }
+
+char* at_least(std::unique_ptr<char[]>& buffer, std::size_t& capacity, std::size_t needed) {
+  if (capacity < needed) {
+    buffer.reset();
+    capacity = 0;
+    buffer = std::make_unique_for_overwrite<char[]>(needed);
+    capacity = needed;
+  }
+  return buffer.get();
+}
+
+std::string read_part(ReadableFile& file, std::uint64_t offset, std::uint64_t size) {
+  std::string part(size, '\0');
+  file.read_at(offset, part.data(), part.size());
+  return part;
+}
+
+// Frames tile the file up to `end`, and none claims more memory than a writer could have meant.
+void check_frames(const Manifest& manifest, std::uint64_t end) {
+  const std::uint64_t max_size = ZSTD_compressBound(max_frame_text);
+  std::uint64_t offset = 0;
+  for (std::size_t i = 0; i < manifest.frames.size(); ++i) {
+    const FrameEntry& frame = manifest.frames[i];
+    const std::string place = "frame " + std::to_string(i) + " ";
+    if (frame.offset != offset) manifest_damaged(place + "does not begin where the frame before it ends");
+    if (frame.size < min_frame_size || frame.size > max_size || frame.size > end - offset) manifest_damaged(place + "has an impossible size");
+    if (frame.text_size == 0 || frame.text_size > max_frame_text) manifest_damaged(place + "has an impossible text size");
+    if (frame.has_rows && frame.continues != (frame.rows == 0)) manifest_damaged(place + "neither begins a row nor continues one");
+    offset += frame.size;
+  }
+  if (offset != end) manifest_damaged("the frames do not fill the file");
+}
+
+// Every frame with rows belongs to exactly one table, and tables come in the order of their frames.
+void check_tables(const Manifest& manifest) {
+  const std::size_t frames = manifest.frames.size();
+  std::size_t next = 0;
+  const auto no_rows_until = [&](std::size_t end) {
+    for (; next < end; ++next)
+      if (manifest.frames[next].has_rows) manifest_damaged("frame " + std::to_string(next) + " has rows of no table");
+  };
+  for (std::size_t i = 0; i < manifest.tables.size(); ++i) {
+    const TableEntry& table = manifest.tables[i];
+    if (table.frame_count == 0) continue;
+    const std::string place = "table " + std::to_string(i) + " ";
+    if (table.first_frame < next || table.first_frame >= frames || table.frame_count > frames - table.first_frame)
+      manifest_damaged(place + "names frames that are not there");
+    no_rows_until(table.first_frame);
+    const FrameEntry& first = manifest.frames[table.first_frame];
+    if (!first.has_rows || first.continues) manifest_damaged(place + "does not begin with a row");
+    next += table.frame_count;
+    if (!manifest.frames[next - 1].has_rows) manifest_damaged(place + "does not end with a row");
+  }
+  no_rows_until(frames);
+}
+
+}  // namespace
+
+bool digest_checks_disabled() {
+#if defined(PG_SNAPBACK_FUZZING)
+  return true;
+#else
+  return false;
+#endif
+}
+
+BackupReader::State::State(std::unique_ptr<ReadableFile> given) : file(std::move(given)), decompressor(ZSTD_createDCtx()) {
+  if (decompressor == nullptr) throw std::bad_alloc();  // GCOVR_EXCL_LINE: out of memory here
+#if defined(PG_SNAPBACK_FUZZING)
+  ZSTD_DCtx_setParameter(dctx(decompressor), ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum);
+#endif
+}
+
+BackupReader::State::~State() { ZSTD_freeDCtx(dctx(decompressor)); }
+
+void BackupReader::State::load() {
+  file_size = file->size();
+  if (file_size < seek_table_size(2) + manifest_header_size) damaged("the file is too short to be a backup");
+  const std::uint64_t entries = parse_seek_footer(read_part(*file, file_size - seek_table_footer_size, seek_table_footer_size));
+  const std::uint64_t table_size = seek_table_size(entries);
+  // every frame takes room in the file, so a small file cannot claim many
+  if (entries < 2 || entries * min_frame_size + table_size > file_size) damaged("seek table is damaged: its number of frames does not fit the file");
+  const std::string table = read_part(*file, file_size - table_size, table_size);
+  const std::uint64_t manifest_size = parse_seek_table(table).back().first;
+  if (manifest_size > max_manifest_size + manifest_header_size || manifest_size > file_size - table_size)
+    damaged("seek table is damaged: the manifest's size does not fit the file");
+  tiled = file_size - table_size - manifest_size;
+  {
+    const std::string frame = read_part(*file, tiled, manifest_size);
+    manifest = parse_manifest(open_manifest_frame(frame));
+  }
+  check_frames(manifest, tiled);
+  check_tables(manifest);
+
+  SeekEntries expected;
+  expected.reserve(manifest.frames.size() + 1);
+  for (const FrameEntry& frame : manifest.frames)
+    expected.emplace_back(static_cast<std::uint32_t>(frame.size), static_cast<std::uint32_t>(frame.text_size));
+  expected.emplace_back(static_cast<std::uint32_t>(manifest_size), 0);
+  if (make_seek_table(expected) != table) damaged("seek table is damaged: it does not agree with the manifest");
+}
+
+std::string BackupReader::State::frame_message(std::size_t index, const char* what) const {
+  return "frame " + std::to_string(index) + " at offset " + std::to_string(manifest.frames[index].offset) + " of the backup is damaged: " + what;
+}
+
+std::string_view BackupReader::State::frame_text(std::size_t index) {
+  const FrameEntry& frame = manifest.frames.at(index);
+  char* const bytes = at_least(compressed, compressed_capacity, frame.size);
+  try {
+    file->read_at(frame.offset, bytes, frame.size);
+  } catch (const error& e) {
+    if (!is_damage(e)) throw;
+    throw FrameError("truncated", e.message());
+  }
+  if (!digest_checks_disabled() && sha256_of({bytes, frame.size}) != frame.sha256) throw FrameError("frame_digest", frame_message(index, "its SHA-256 does not match"));
+  // one frame and nothing else; the text's size is known before memory is asked for
+  if (ZSTD_getFrameContentSize(bytes, frame.size) != frame.text_size) throw FrameError("frame_content", frame_message(index, "its text has another size than the manifest says"));
+  if (ZSTD_findFrameCompressedSize(bytes, frame.size) != frame.size) throw FrameError("frame_content", frame_message(index, "it is not one zstd frame"));
+  char* const out = at_least(text, text_capacity, frame.text_size);
+  if (ZSTD_decompressDCtx(dctx(decompressor), out, frame.text_size, bytes, frame.size) != frame.text_size) throw FrameError("frame_content", frame_message(index, "it cannot be decompressed"));
+  return {out, frame.text_size};
+}
+
+FrameSource::FrameSource(BackupReader::State& state, std::size_t first, std::size_t end, Interrupts& interrupts)
+    : state_(state), next_(first), end_(end), interrupts_(interrupts) {}
+
+std::string_view FrameSource::next() {
+  if (next_ == end_) return {};
+  interrupts_.check();
+  return state_.frame_text(next_++);
+}
+
+BackupReader::BackupReader(std::unique_ptr<ReadableFile> file) : state_(std::make_unique<State>(std::move(file))) { state_->load(); }
+
+BackupReader::~BackupReader() = default;
+
+const Manifest& BackupReader::manifest() const { return state_->manifest; }
+
+std::uint64_t BackupReader::file_size() const { return state_->file_size; }
+
+std::string_view BackupReader::frame_text(std::size_t frame_index) { return state_->frame_text(frame_index); }
+
+Json BackupReader::schema() {
+  State& s = *state_;
+  // the third line of the document, without its comma
+  std::string text;
+  std::size_t line_start = 0, line_end = std::string::npos;
+  int lines = 0;
+  for (std::size_t i = 0; i < s.manifest.frames.size() && !s.manifest.frames[i].has_rows && lines < 3; ++i) {
+    std::size_t at = text.size();
+    text += s.frame_text(i);
+    if (text.size() > max_schema_text + 2 * max_frame_text) damaged("document is damaged: its head is too long");
+    for (; lines < 3 && (at = text.find('\n', at)) != std::string::npos; ++at)
+      if (++lines == 2)
+        line_start = at + 1;
+      else if (lines == 3)
+        line_end = at;
+  }
+  constexpr std::string_view start = "\"schema\":";
+  std::string_view line;
+  if (line_end != std::string::npos) line = std::string_view(text).substr(line_start, line_end - line_start);
+  if (!line.starts_with(start) || !line.ends_with(',')) damaged("document is damaged: it has no schema where it belongs");
+  line.remove_prefix(start.size());
+  line.remove_suffix(1);
+  Json schema = parse_bounded("document", line, max_schema_members);
+  if (!schema.is_object()) damaged("document is damaged: its schema is no object");
+  return schema;
+}
+
+std::unique_ptr<TextSource> BackupReader::table_text(std::size_t table_index, Interrupts& interrupts) {
+  const TableEntry& table = state_->manifest.tables.at(table_index);
+  return std::make_unique<FrameSource>(*state_, table.first_frame, table.first_frame + table.frame_count, interrupts);
+}
+
+}  // namespace snapback
