@@ -1,0 +1,446 @@
+// The POSIX location on disks that fail: every system call in turn, a disk that is really full, a device that really loses writes.
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <map>
+
+#include "posix_test_support.hpp"
+#include "syscall_faults.hpp"
+
+namespace snapback::test {
+namespace {
+
+using PosixFaults = PosixTest;
+constexpr std::size_t mib = std::size_t{1} << 20;
+
+TEST_F(PosixFaults, FailedSyncIsFinal) {
+  auto file = location->create_partial("a");
+  file->append("abc", 3);
+  SyscallFault fault("fsync", EIO, 0, 1);
+  const error e = raised([&] { file->sync(no_interrupts); });
+  EXPECT_STREQ(e.sqlstate(), "58030");
+  EXPECT_EQ(e.message(), "could not make durable file \"a\": Input/output error");
+  EXPECT_STREQ(raised([&] { file->sync(no_interrupts); }).sqlstate(), "58030");
+  EXPECT_STREQ(raised([&] { file->publish("a"); }).sqlstate(), "58030");
+  EXPECT_STREQ(raised([&] { file->append("d", 1); }).sqlstate(), "58030");
+  EXPECT_STREQ(raised([&] { file->open_uncached(); }).sqlstate(), "58030");
+  EXPECT_EQ(fault.calls(), 1);
+  file.reset();
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(PosixFaults, SyncCallsFsyncOnce) {
+  auto file = location->create_partial("a");
+  file->append("abc", 3);
+  SyscallFault counter("fsync", [] { return 0; });
+  file->sync(no_interrupts);
+  file->sync(no_interrupts);
+  EXPECT_EQ(counter.calls(), 1);
+}
+
+TEST_F(PosixFaults, NoRoomAtSync) {
+  auto file = location->create_partial("a");
+  file->append("abc", 3);
+  SyscallFault fault("fsync", EDQUOT);
+  const error e = raised([&] { file->sync(no_interrupts); });
+  EXPECT_STREQ(e.sqlstate(), "53100");
+  EXPECT_EQ(e.detail().find("3 bytes had been written; "), 0U) << e.detail();
+  EXPECT_NE(e.hint().find("quota"), std::string::npos);
+}
+
+TEST_F(PosixFaults, WriteBackErrorIsFinal) {
+  const std::string data = pattern(9 * mib);
+  auto file = location->create_partial("a");
+  SyscallFault fault("sync_file_range", EIO, 0, 1);
+  EXPECT_STREQ(raised([&] { file->append(data.data(), data.size()); }).sqlstate(), "58030");
+  EXPECT_STREQ(raised([&] { file->sync(no_interrupts); }).sqlstate(), "58030");
+}
+
+TEST_F(PosixFaults, WriteBackErrorInSyncIsFinal) {
+  auto file = location->create_partial("a");
+  file->append("abc", 3);
+  SyscallFault fault("sync_file_range", ENOSPC, 0, 1);
+  SyscallFault counter("fsync", [] { return 0; });
+  EXPECT_STREQ(raised([&] { file->sync(no_interrupts); }).sqlstate(), "53100");
+  EXPECT_STREQ(raised([&] { file->publish("a"); }).sqlstate(), "58030");
+  EXPECT_EQ(counter.calls(), 0);
+}
+
+TEST_F(PosixFaults, WithoutWriteBack) {
+  const std::string data = pattern(30 * mib);
+  for (int number : {ENOSYS, EINVAL, ESPIPE}) {
+    auto file = location->create_partial("a");
+    SyscallFault fault("sync_file_range", number);
+    file->append(data.data(), data.size());
+    file->sync(no_interrupts);
+    EXPECT_EQ(fault.calls(), 1);
+    EXPECT_EQ(read_whole(*file->open_uncached()), data);
+  }
+}
+
+TEST_F(PosixFaults, SignalsDoNotMatter) {
+  const std::string data = pattern(20 * mib);
+  int turn = 0;
+  const auto every_second = [&] { return ++turn % 2 != 0 ? EINTR : 0; };
+  SyscallFault open_fault("openat", every_second), write_fault("write", every_second), read_fault("pread", every_second);
+  SyscallFault range_fault("sync_file_range", every_second), lock_fault("flock", every_second);
+  auto file = location->create_partial("a");
+  file->append(data.data(), data.size());
+  file->sync(no_interrupts);
+  EXPECT_EQ(read_whole(*file->open_uncached()), data);
+  EXPECT_TRUE(file->publish("a"));
+  EXPECT_EQ(location->read_small("a"), data);
+}
+
+TEST_F(PosixFaults, WriteErrorIsFinal) {
+  auto file = location->create_partial("a");
+  file->append("abc", 3);
+  SyscallFault fault("write", EIO, 0, 1);
+  const error e = raised([&] { file->append("def", 3); });
+  EXPECT_STREQ(e.sqlstate(), "58030");
+  EXPECT_EQ(e.message(), "could not write file \"a\": Input/output error");
+  EXPECT_STREQ(raised([&] { file->append("def", 3); }).sqlstate(), "58030");
+  EXPECT_STREQ(raised([&] { file->sync(no_interrupts); }).sqlstate(), "58030");
+}
+
+TEST_F(PosixFaults, DiskFullWithoutStatvfs) {
+  auto file = location->create_partial("a");
+  SyscallFault fault("write", ENOSPC), blind("fstatvfs", EIO);
+  EXPECT_EQ(raised([&] { file->append("abc", 3); }).detail(), "0 bytes had been written.");
+}
+
+TEST_F(PosixFaults, DirectReadsRefusedAtOpen) {
+  const std::string data = pattern(3 * mib + 123);
+  auto file = written("a", data);
+  SyscallFault fault("openat", EINVAL, 0, 1);
+  auto copy = file->open_uncached();
+  EXPECT_EQ(read_whole(*copy), data);
+  EXPECT_EQ(fault.calls(), 2);
+}
+
+TEST_F(PosixFaults, DirectReadsRefusedAtRead) {
+  const std::string data = pattern(3 * mib + 123);
+  auto file = written("a", data);
+  auto copy = file->open_uncached();
+  {
+    SyscallFault fault("pread", EINVAL, 0, 1);
+    EXPECT_EQ(read_whole(*copy), data);
+  }
+  SyscallFault fault("pread", EINVAL);
+  EXPECT_STREQ(raised([&] { read_whole(*copy); }).sqlstate(), "58030");
+}
+
+TEST_F(PosixFaults, ReadErrors) {
+  auto file = written("a", pattern(3 * mib));
+  auto copy = file->open_uncached();
+  ASSERT_TRUE(file->publish("a"));
+  auto plain = location->open("a");
+  char byte;
+  for (ReadableFile* reader : {copy.get(), plain.get()}) {
+    SyscallFault fault("pread", EIO, 0, 1);
+    const error e = raised([&] { reader->read_at(mib + 5, &byte, 1); });
+    EXPECT_STREQ(e.sqlstate(), "58030");
+    EXPECT_EQ(e.message(), "could not read file \"a\": Input/output error");
+    EXPECT_NE(e.detail().find("The read began at byte "), std::string::npos);
+    reader->read_at(mib + 5, &byte, 1);  // nothing of the failed read is taken for contents
+    EXPECT_EQ(byte, pattern(3 * mib)[mib + 5]);
+  }
+}
+
+TEST_F(PosixFaults, OpenFails) {
+  auto file = written("a", "abc");
+  SyscallFault fault("openat", EMFILE);
+  EXPECT_STREQ(raised([&] { file->open_uncached(); }).sqlstate(), "58030");
+  SyscallFault memory("openat", ENOMEM);
+  EXPECT_STREQ(raised([&] { location->open("a"); }).sqlstate(), "53200");
+}
+
+TEST_F(PosixFaults, PublishByLink) {
+  for (int number : {EINVAL, ENOSYS}) {
+    SyscallFault fault("renameat2", number);
+    auto file = written("a", "abc");
+    EXPECT_TRUE(file->publish("a"));
+    file.reset();
+    EXPECT_EQ(names(), std::vector<std::string>{"a"});
+    auto second = written("b", "def");
+    EXPECT_FALSE(second->publish("a"));
+    EXPECT_EQ(contents_of(in("a")), "abc");
+    second.reset();
+    EXPECT_EQ(names(), std::vector<std::string>{"a"});
+    EXPECT_TRUE(location->remove("a"));
+  }
+}
+
+TEST_F(PosixFaults, PublishRefused) {
+  auto file = written("a", "abc");
+  {
+    SyscallFault rename_fault("renameat2", EINVAL), link_fault("linkat", EPERM);
+    EXPECT_STREQ(raised([&] { file->publish("a"); }).sqlstate(), "0A000");
+  }
+  {
+    SyscallFault rename_fault("renameat2", EINVAL), link_fault("linkat", EIO);
+    EXPECT_STREQ(raised([&] { file->publish("a"); }).sqlstate(), "58030");
+  }
+  {
+    SyscallFault rename_fault("renameat2", ENOSPC);
+    EXPECT_STREQ(raised([&] { file->publish("a"); }).sqlstate(), "53100");
+  }
+  EXPECT_FALSE(there("a"));
+  EXPECT_TRUE(file->publish("a"));
+}
+
+TEST_F(PosixFaults, DirectoryNotDurable) {
+  auto file = written("a", "abc");
+  {
+    SyscallFault fault("fsync", EIO);
+    EXPECT_STREQ(raised([&] { file->publish("a"); }).sqlstate(), "58030");
+  }
+  file.reset();
+  EXPECT_TRUE(names().empty());  // told that it failed, nobody finds it
+  for (int number : {EINVAL, EBADF}) {
+    auto again = written("a", "abc");
+    SyscallFault fault("fsync", number);
+    EXPECT_TRUE(again->publish("a"));
+    EXPECT_TRUE(location->remove("a"));
+  }
+  put(in("b"), "x");
+  SyscallFault fault("fsync", EIO);
+  EXPECT_STREQ(raised([&] { location->remove("b"); }).sqlstate(), "58030");
+}
+
+TEST_F(PosixFaults, WriteSmallLeavesTheOldContents) {
+  location->write_small("state", "old");
+  for (const char* call : {"openat", "write", "fsync", "renameat", "fchmod", "flock"}) {
+    {
+      SyscallFault fault(call, ENOSPC);
+      const error e = raised([&] { location->write_small("state", "new"); });
+      EXPECT_STREQ(e.sqlstate(), std::string(call) == "flock" ? "0A000" : "53100") << call;
+    }
+    EXPECT_EQ(contents_of(in("state")), "old") << call;
+    EXPECT_EQ(names(), std::vector<std::string>{"state"}) << call;
+  }
+}
+
+TEST_F(PosixFaults, CreateFails) {
+  const struct {
+    const char* call;
+    int number;
+    const char* state;
+  } cases[] = {{"openat", ENOSPC, "53100"}, {"openat", EIO, "58030"},   {"openat", EROFS, "55000"},
+               {"flock", ENOLCK, "0A000"},  {"flock", ENOSYS, "0A000"}, {"fchmod", EPERM, "42501"}};
+  for (const auto& [call, number, state] : cases) {
+    {
+      SyscallFault fault(call, number);
+      EXPECT_STREQ(raised([&] { location->create_partial("a"); }).sqlstate(), state) << call;
+    }
+    EXPECT_TRUE(names().empty()) << call;
+  }
+}
+
+TEST_F(PosixFaults, SweptBetweenCreateAndLock) {
+  int turn = 0;
+  SyscallFault fault("flock", [&] {
+    if (++turn <= 3) ::unlink(in("a.partial").c_str());
+    return 0;
+  });
+  auto file = location->create_partial("a");
+  EXPECT_TRUE(there("a.partial"));
+  EXPECT_EQ(turn, 4);
+}
+
+TEST_F(PosixFaults, LockBusyForAnInstant) {
+  SyscallFault fault("flock", EWOULDBLOCK, 0, 3);
+  auto file = location->create_partial("a");
+  EXPECT_EQ(fault.calls(), 4);
+}
+
+TEST_F(PosixFaults, LockBusyForGood) {
+  SyscallFault fault("flock", EWOULDBLOCK), no_sleep("usleep", EINTR);
+  EXPECT_STREQ(raised([&] { location->create_partial("a"); }).sqlstate(), "55006");
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(PosixFaults, NoLocksListAndSweep) {
+  put(in("a"), "x");
+  put(in("b.partial"), "x");
+  SyscallFault fault("flock", ENOLCK);
+  EXPECT_EQ(location->list().size(), 1U);
+  EXPECT_EQ(location->sweep(), 0);  // who cannot ask must not remove
+  EXPECT_TRUE(there("b.partial"));
+}
+
+TEST_F(PosixFaults, DirectoryErrors) {
+  put(in("a"), "x");
+  {
+    SyscallFault fault("readdir", EIO, 1);
+    EXPECT_STREQ(raised([&] { location->list(); }).sqlstate(), "58030");
+  }
+  {
+    SyscallFault fault("fdopendir", EMFILE);
+    EXPECT_STREQ(raised([&] { location->sweep(); }).sqlstate(), "58030");
+  }
+  {
+    SyscallFault fault("fstatvfs", EIO);
+    EXPECT_STREQ(raised([&] { location->free_bytes(); }).sqlstate(), "58030");
+  }
+  {
+    SyscallFault fault("fstat", EIO);
+    EXPECT_STREQ(raised([&] { location->prepare_for_writing(); }).sqlstate(), "58030");
+    EXPECT_STREQ(raised([&] { location->open("a"); }).sqlstate(), "58030");
+  }
+  {
+    SyscallFault fault("fstat", EIO, 1);
+    EXPECT_STREQ(raised([&] { location->open("a"); }).sqlstate(), "58030");
+  }
+  {
+    SyscallFault fault("fstatat", EIO);
+    EXPECT_STREQ(raised([&] { location->exists("a"); }).sqlstate(), "58030");
+    EXPECT_TRUE(location->list().empty());  // as if it had just gone
+  }
+  auto other = open_posix_location(base + "/other", 0600, setting_name);
+  for (const auto& [number, state] : std::map<int, std::string>{{ENOSPC, "53100"}, {EIO, "58030"}, {EROFS, "55000"}, {EACCES, "42501"}}) {
+    SyscallFault fault("mkdir", number);
+    EXPECT_EQ(raised([&] { other->prepare_for_writing(); }).sqlstate(), state);
+    location->prepare_for_writing();  // one that is there need not be made
+  }
+}
+
+// Real failures from here on.
+
+TEST_F(PosixFaults, LimitOnFileSize) {
+  struct rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const struct rlimit small = {100000, before.rlim_max};
+  const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);  // as the server does
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  auto file = location->create_partial("a");
+  const std::string data = pattern(150000);
+  file->append(data.data(), 60000);
+  const error e = raised([&] { file->append(data.data() + 60000, 90000); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, old_handler);
+  EXPECT_STREQ(e.sqlstate(), "53100");
+  EXPECT_EQ(e.detail().find("100000 bytes had been written; "), 0U) << e.detail();
+  EXPECT_NE(e.hint().find("ulimit"), std::string::npos);
+}
+
+// A small file system of this test's own, where that is permitted, or the one that PG_SNAPBACK_SMALL_FS names.
+class SmallDisk : public PosixTest {
+ protected:
+  void SetUp() override {
+    if (::mount("tmpfs", directory.c_str(), "tmpfs", 0, "size=1m,mode=0700") == 0) {
+      mounted_ = true;
+    } else if (const char* path = std::getenv("PG_SNAPBACK_SMALL_FS"); path != nullptr) {
+      location = open_posix_location(directory = path, 0600, setting_name);
+    } else {
+      GTEST_SKIP() << "needs the right to mount, or PG_SNAPBACK_SMALL_FS";
+    }
+  }
+  void TearDown() override {
+    if (mounted_) {
+      EXPECT_EQ(::umount(directory.c_str()), 0);
+    }
+  }
+
+ private:
+  bool mounted_ = false;
+};
+
+TEST_F(SmallDisk, Full) {
+  const std::uint64_t free = location->free_bytes();
+  ASSERT_LE(free, 64 * mib) << "PG_SNAPBACK_SMALL_FS is too large";
+  const std::string piece = pattern(64 * 1024);
+  location->write_small("kept.json", "{}");
+  {
+    auto file = location->create_partial("a");
+    const error e = raised([&] {
+      for (;;) file->append(piece.data(), piece.size());
+    });
+    EXPECT_STREQ(e.sqlstate(), "53100");
+    EXPECT_EQ(e.message(), "could not write file \"a\": No space left on device");
+    EXPECT_NE(e.detail().find(" bytes had been written; 0 bytes are free there."), std::string::npos) << e.detail();
+    EXPECT_FALSE(e.hint().empty());
+    EXPECT_STREQ(raised([&] { location->write_small("kept.json", piece); }).sqlstate(), "53100");
+  }
+  EXPECT_EQ(location->read_small("kept.json"), "{}");
+  EXPECT_EQ(location->list().size(), 1U);
+  EXPECT_GE(location->free_bytes() + 8192, free);  // the room is given back
+  EXPECT_TRUE(location->remove("kept.json"));
+}
+
+TEST_F(SmallDisk, WholeLifeOnTmpfs) {
+  const std::string data = pattern(300001);
+  auto file = written("a", data);
+  EXPECT_EQ(read_whole(*file->open_uncached()), data);
+  EXPECT_TRUE(file->publish("a"));
+  EXPECT_EQ(location->read_small("a"), data);
+  EXPECT_TRUE(location->remove("a"));
+}
+
+// An ext4 file system on a loop device, whose backing file lies on a small tmpfs.
+class LoopDisk : public PosixTest {
+ protected:
+  void prepare(const char* room) {
+    const std::string under = base + "/under";
+    ::mkdir(under.c_str(), 0700);
+    image = under + "/image";
+    if (::mount("tmpfs", under.c_str(), "tmpfs", 0, (std::string("size=") + room).c_str()) != 0) GTEST_SKIP() << "needs the right to mount";
+    put(image, "");
+    std::filesystem::resize_file(image, 64 * mib);
+    if (std::system(("mkfs.ext4 -q -O ^has_journal " + image + " >/dev/null 2>&1 && mount -o loop " + image + " " + directory + " 2>/dev/null").c_str()) != 0)
+      GTEST_SKIP() << "needs mkfs.ext4 and loop devices";
+    ::chmod(directory.c_str(), 0700);
+    mounted_ = true;
+  }
+  void TearDown() override {
+    if (mounted_) {
+      EXPECT_EQ(std::system(("umount " + directory).c_str()), 0);
+    }
+    (void)::umount((base + "/under").c_str());
+  }
+
+  std::string image;
+  bool mounted_ = false;
+};
+
+TEST_F(LoopDisk, DeviceThatLosesWrites) {
+  prepare("6m");
+  if (!mounted_) return;
+  const std::string data = pattern(24 * mib);
+  auto file = location->create_partial("a");
+  // the file system has room, the device below it has not: the loss shows only at write-back
+  const error e = raised([&] {
+    file->append(data.data(), data.size());
+    file->sync(no_interrupts);
+  });
+  EXPECT_TRUE(std::string(e.sqlstate()) == "58030" || std::string(e.sqlstate()) == "53100") << e.sqlstate();
+  EXPECT_STREQ(raised([&] { file->sync(no_interrupts); }).sqlstate(), "58030");
+  EXPECT_STREQ(raised([&] { file->publish("a"); }).sqlstate(), "58030");
+}
+
+TEST_F(LoopDisk, ReadBackSeesTheDevice) {
+  prepare("64m");
+  if (!mounted_) return;
+  const std::string data = pattern(4 * mib, 77);
+  auto file = written("a", data);
+  // damage the device behind the file system's back: its page cache still holds the right bytes
+  const std::string device = contents_of(image);
+  const std::size_t place = device.find(data.substr(2 * mib, 64));
+  ASSERT_NE(place, std::string::npos);
+  {
+    std::fstream stream(image, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(place));
+    stream.put(static_cast<char>(~data[2 * mib]));
+  }
+  for (bool direct : {true, false}) {
+    SyscallFault fault("openat", direct ? 0 : EINVAL, 0, 1);
+    const std::string back = read_whole(*file->open_uncached());
+    EXPECT_NE(back[2 * mib], data[2 * mib]) << direct;
+    EXPECT_EQ(back.substr(0, 2 * mib), data.substr(0, 2 * mib)) << direct;
+  }
+}
+
+}  // namespace
+}  // namespace snapback::test
