@@ -139,7 +139,8 @@ leave() {
         wait "$SNAPBACK_CHILD" 2>/dev/null || true
     fi
     if [ ! -s "$SNAPBACK_OUTER/namespace.pid" ]; then
-        for pid in $(find "$SNAPBACK_OUTER" -name postmaster.pid -exec head -n 1 {} \; 2>/dev/null); do
+        # without a namespace the servers that a killed run left must be asked one by one
+        find "$SNAPBACK_OUTER" -name postmaster.pid -exec head -n 1 {} \; 2>/dev/null | while read -r pid; do
             kill -QUIT "$pid" 2>/dev/null || true
         done
     fi
@@ -178,6 +179,9 @@ enter() {
             cd "$work" || exit 1
             setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --init-groups -- "$@"
             exit $?' "$SNAPBACK_OUTER" "$user" "${command[@]}" &
+    elif [ "$(id -u)" = 0 ]; then
+        (cd "$SNAPBACK_OUTER" &&
+            exec setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --init-groups -- "${command[@]}") &
     else
         (cd "$SNAPBACK_OUTER" && exec "${command[@]}") &
     fi
@@ -225,7 +229,8 @@ in_release() {
     as_root sh -c 'echo $$ >"$1"; shift; exec unshare --mount --pid --fork --kill-child bash -c "$0" bash "$@"' '
         root=$1
         shift
-        mount -t proc none "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs none "$root/dev/shm" &&
+        # bound onto itself, because only a mount point can be the root of the namespaces that are made inside
+        mount --bind "$root" "$root" && mount -t proc none "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs none "$root/dev/shm" &&
             mount --rbind /sys "$root/sys" || exit 1
         chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
         exit $?' "$SNAPBACK_PIDFILE" "$root" "TERM=${TERM:-dumb}" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" \
@@ -294,11 +299,16 @@ build_extension() {
 
 # sanitize_prefix: the server of $BIN is started with the sanitizers' runtime, whoever starts it; reports go to $LOGS/sanitizer.*
 sanitize_prefix() {
+    # The runtime wakes at the first malloc. In some servers that comes from a library's constructor inside bindtextdomain, with
+    # libc's message lock held, which the runtime then takes as well: so the first malloc is made earlier, here.
+    printf '%s\n' '#include <stdlib.h>' \
+        '__attribute__((constructor)) static void first(void) { void *volatile p = malloc(1); free(p); }' >"$SNAPBACK_WORK/first.c"
+    gcc -O0 -shared -fPIC -Wl,-z,initfirst "$SNAPBACK_WORK/first.c" -o "$SNAPBACK_WORK/first.so"
     mv "$BIN/postgres" "$BIN/postgres.real"
     cat >"$BIN/postgres" <<END
 #!/bin/bash
-export LD_PRELOAD=$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so)
-export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=0:log_path=$LOGS/sanitizer:log_exe_name=1
+export LD_PRELOAD=$(g++ -print-file-name=libasan.so):$SNAPBACK_WORK/first.so
+export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:log_path=$LOGS/sanitizer:log_exe_name=1
 export UBSAN_OPTIONS=print_stacktrace=1:log_path=$LOGS/sanitizer:log_exe_name=1
 exec -a "\$0" "\$0.real" "\$@"
 END
