@@ -1,0 +1,123 @@
+#include "pg/row_reader.hpp"
+
+#include <unordered_map>
+
+#include "pg/values/owned_context.hpp"
+#include "pg/values/value_reader.hpp"
+
+namespace snapback::pg {
+
+namespace {
+
+// Errors that are not about the value: they pass as they are.
+bool passes(int code) {
+  switch (ERRCODE_TO_CATEGORY(code)) {
+    case MAKE_SQLSTATE('0', '8', '0', '0', '0'):
+    case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
+    case ERRCODE_INSUFFICIENT_RESOURCES:
+    case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+    case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+struct RowReader::Plan {
+  struct Column {
+    ColumnTarget target;
+    std::unique_ptr<values::ValueReader> reader;  // null: parsed and dropped
+    std::uint64_t seen = 0;                       // number of the last read() that met it
+  };
+
+  values::OwnedContext context{"pg_snapback row reader"};
+  std::vector<Column> columns;
+  std::unordered_map<std::string, std::size_t> by_name;
+  std::string key, scratch;
+  std::uint64_t reads = 0;
+
+  Column& find(RowParser& parser, std::string_view name, std::size_t& expected);
+  [[noreturn]] void refuse(const Column& column, const RowParser& parser, const std::string& state, std::string detail) const;
+};
+
+RowReader::Plan::Column& RowReader::Plan::find(RowParser& parser, std::string_view name, std::size_t& expected) {
+  // keys come in the columns' order, those of NULLs left out
+  for (std::size_t i = expected; i < columns.size() && i < expected + 4; ++i) {
+    if (columns[i].target.name == name) {
+      expected = i + 1;
+      return columns[i];
+    }
+  }
+  key.assign(name);
+  const auto found = by_name.find(key);
+  if (found == by_name.end()) parser.fail("it has a key that is no column");
+  expected = found->second + 1;
+  return columns[found->second];
+}
+
+void RowReader::Plan::refuse(const Column& column, const RowParser& parser, const std::string& state, std::string detail) const {
+  throw snapback::error(state.c_str(), "invalid value for column \"" + column.target.name + "\" in row " +
+                                           std::to_string(parser.row_number()) + " of the backup",
+                        std::move(detail));
+}
+
+RowReader::RowReader(std::vector<ColumnTarget> columns, bool check_domains) : plan_(std::make_unique<Plan>()) {
+  for (auto& target : columns) {
+    Plan::Column column;
+    if (OidIsValid(target.type)) {
+      const auto shape = values::inspect_type(target.type, target.typmod, "column \"" + target.name + "\"", false);
+      column.reader = std::make_unique<values::ValueReader>(*shape, target.form, check_domains, plan_->context.get());
+    }
+    plan_->by_name.emplace(target.name, plan_->columns.size());
+    column.target = std::move(target);
+    plan_->columns.push_back(std::move(column));
+  }
+}
+
+RowReader::~RowReader() = default;
+
+bool RowReader::read(RowParser& parser, Datum* values, bool* nulls) {
+  Plan& plan = *plan_;
+  if (!parser.next_row()) return false;
+  ++plan.reads;
+  std::size_t expected = 0, present = 0;
+  std::string_view key;
+  Plan::Column* column = nullptr;
+  std::string state, detail;
+  try {
+    while (parser.next_key(key)) {
+      column = &plan.find(parser, key, expected);
+      if (column->seen == plan.reads) parser.fail("it has a key twice");
+      column->seen = plan.reads;
+      ++present;
+      if (column->reader == nullptr) {
+        parser.skip_value();
+        continue;
+      }
+      values[column->target.position] = column->reader->read(parser, plan.scratch);
+      nulls[column->target.position] = false;
+    }
+    if (present == plan.columns.size()) return true;
+    for (auto& absent : plan.columns) {
+      if (absent.seen == plan.reads || absent.reader == nullptr) continue;
+      column = &absent;
+      absent.reader->read_absent();
+      values[absent.target.position] = Datum{0};
+      nulls[absent.target.position] = true;
+    }
+    return true;
+  } catch (const pg::error& e) {
+    if (column == nullptr || passes(e.code())) throw;
+    state = e.sqlstate();
+  } catch (values::KindMismatch& e) {
+    state = sqlstate::datatype_mismatch;
+    detail = std::move(e.detail);
+  }
+  if (detail.empty())
+    detail = "The type of the column is " + values::type_name(column->target.type, column->target.typmod) + ".";
+  plan.refuse(*column, parser, state, std::move(detail));
+}
+
+}  // namespace snapback::pg
