@@ -167,7 +167,7 @@ std::string format_utc(std::int64_t unix_microseconds) {
   const Date date = date_of(days);
   const int time = static_cast<int>(seconds - days * seconds_per_day);
   return formatted("%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", static_cast<long long>(date.year), date.month, date.day, time / 3600, time / 60 % 60, time % 60,
-                   static_cast<int>(unix_microseconds - seconds * microseconds));
+                   static_cast<int>((unix_microseconds % microseconds + microseconds) % microseconds));
 }
 
 bool parse_utc(std::string_view text, std::int64_t& unix_microseconds) {

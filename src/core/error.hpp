@@ -46,8 +46,15 @@ class error : public std::exception {
   const std::string& hint() const noexcept { return hint_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
+  // A DETAIL that quotes values is for the caller only: the server's log gets this one instead. Empty: the log gets detail().
+  error& log_detail(std::string text) {
+    log_detail_ = std::move(text);
+    return *this;
+  }
+  const std::string& log_detail() const noexcept { return log_detail_; }
+
  private:
-  std::string sqlstate_, message_, detail_, hint_;
+  std::string sqlstate_, message_, detail_, hint_, log_detail_;
 };
 
 }  // namespace snapback

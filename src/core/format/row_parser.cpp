@@ -119,6 +119,7 @@ bool RowParser::next_row() {
   ++row_;
   spilled_ = false;
   spilled_bytes_ = 0;
+  value_due_ = false;
   open_.assign(1, 'o');
   return true;
 }
@@ -138,7 +139,7 @@ void RowParser::end_row() {
 }
 
 bool RowParser::next_key(std::string_view& key) {
-  if (open_.empty() || (open_.back() | 0x20) != 'o') throw error(sqlstate::internal_error, "no object is open");
+  if (open_.empty() || (open_.back() | 0x20) != 'o' || value_due_) throw error(sqlstate::internal_error, "a key was asked for where none can be");
   char c = need();
   if (open_.back() == 'O' && c == ',') {
     ++cursor_;
@@ -153,6 +154,7 @@ bool RowParser::next_key(std::string_view& key) {
     fail("unexpected character in an object");
   }
   open_.back() = 'O';
+  value_due_ = true;
   // a short key inside this piece needs no copy
   const char* const start = cursor_ + 1;
   const char* const end = scan::find_special(start, limit_);
@@ -162,14 +164,10 @@ bool RowParser::next_key(std::string_view& key) {
     return true;
   }
   key_.clear();
-  read_string(key_);
+  scan_string(&key_);
   expect(':');
   key = key_;
   return true;
-}
-
-inline bool RowParser::begins_value(char c) const {
-  return c == '"' || c == '{' || c == '[' || c == '-' || is_digit(c) || c == 't' || c == 'f' || c == 'n';
 }
 
 JsonToken RowParser::peek() {
@@ -187,7 +185,7 @@ JsonToken RowParser::peek() {
     case 'n':
       return JsonToken::null_value;
     default:
-      if (!begins_value(*cursor_)) fail("a value is missing");
+      if (!is_digit(*cursor_) && *cursor_ != '-') fail("a value is missing");
       return JsonToken::number;
   }
 }
@@ -274,7 +272,10 @@ void RowParser::scan_string(std::string* out) {
   }
 }
 
-void RowParser::read_string(std::string& out) { scan_string(&out); }
+void RowParser::read_string(std::string& out) {
+  scan_string(&out);
+  value_due_ = false;
+}
 
 // Consumes a number and leaves it in lexeme_.
 void RowParser::scan_number() {
@@ -288,6 +289,7 @@ void RowParser::scan_number() {
 }
 
 void RowParser::read_scalar(std::string& out) {
+  value_due_ = false;
   switch (peek()) {
     case JsonToken::number:
       scan_number();
@@ -306,7 +308,10 @@ void RowParser::read_scalar(std::string& out) {
   }
 }
 
-void RowParser::read_null() { expect_literal("null"); }
+void RowParser::read_null() {
+  expect_literal("null");
+  value_due_ = false;
+}
 
 inline void RowParser::skip_blanks() {
   while (need() == ' ') ++cursor_;
@@ -315,6 +320,7 @@ inline void RowParser::skip_blanks() {
 // Blanks are allowed between the tokens inside the value, not before and behind it.
 void RowParser::walk_value() {
   walk_.clear();
+  value_due_ = false;
   for (;;) {
     // a value begins here
     switch (peek()) {
@@ -378,15 +384,17 @@ void RowParser::skip_value() { walk_value(); }
 void RowParser::enter_object() {
   expect('{');
   open_.push_back('o');
+  value_due_ = false;
 }
 
 void RowParser::enter_array() {
   expect('[');
   open_.push_back('a');
+  value_due_ = false;
 }
 
 bool RowParser::next_element() {
-  if (open_.empty() || (open_.back() | 0x20) != 'a') throw error(sqlstate::internal_error, "no array is open");
+  if (open_.empty() || (open_.back() | 0x20) != 'a' || value_due_) throw error(sqlstate::internal_error, "an element was asked for where none can be");
   const char c = need();
   if (c == ']') {
     ++cursor_;
@@ -395,16 +403,15 @@ bool RowParser::next_element() {
   }
   if (open_.back() == 'A') expect(',');
   open_.back() = 'A';
+  value_due_ = true;
   return true;
 }
 
 void RowParser::skip_row() {
   std::string_view key;
   while (in_row_) {
-    const char c = need();
-    const bool fresh = (open_.back() & 0x20) != 0;
-    if (!fresh && begins_value(c))
-      skip_value();
+    if (value_due_)
+      walk_value();
     else if ((open_.back() | 0x20) == 'o')
       next_key(key);
     else

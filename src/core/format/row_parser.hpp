@@ -91,7 +91,6 @@ class RowParser {
   void scan_number();
   void skip_blanks();
   void walk_value();
-  bool begins_value(char c) const;
   void end_row();
 
   TextSource& source_;
@@ -103,6 +102,7 @@ class RowParser {
   std::uint64_t spilled_bytes_ = 0;
   std::uint64_t first_row_, row_;
   bool in_row_ = false, finished_ = false;
+  bool value_due_ = false;  // a key or element was announced and its value not begun
   // Open containers of the row: 'O' object, 'A' array; lower case where nothing was read in them yet.
   std::vector<char> open_;
   std::vector<char> walk_;          // the same for a value that is walked over, kept for its memory

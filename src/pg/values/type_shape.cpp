@@ -17,7 +17,7 @@ struct TypeRow {
   bool defined;
   Oid base;
   int32 typmod;
-  Oid element, relation, input, output, io_parameter;
+  Oid element, relation, input, output, receive, io_parameter;
   int16 length;
   bool by_value;
   char alignment;
@@ -30,7 +30,7 @@ TypeRow read_type(Oid type) {
     if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for type %u", type);
     auto* form = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));
     TypeRow row{form->typtype,  form->typisdefined, form->typbasetype, form->typtypmod, form->typelem,  form->typrelid,
-                form->typinput, form->typoutput,    getTypeIOParam(tuple), form->typlen, form->typbyval, form->typalign};
+                form->typinput, form->typoutput,    form->typreceive, getTypeIOParam(tuple), form->typlen, form->typbyval, form->typalign};
     ReleaseSysCache(tuple);
     return row;
   });
@@ -98,6 +98,7 @@ class Inspector {
     shape->alignment = row.alignment;
     shape->input = row.input;
     shape->output = row.output;
+    shape->receive = row.receive;
     shape->io_parameter = row.io_parameter;
     if (row.kind == TYPTYPE_COMPOSITE) {
       composite(*shape, row);

@@ -34,7 +34,7 @@ struct TypeShape {
   int16 length = 0;              // storage of base
   bool by_value = false;
   char alignment = 0;
-  Oid input = InvalidOid, output = InvalidOid, io_parameter = InvalidOid;
+  Oid input = InvalidOid, output = InvalidOid, receive = InvalidOid, io_parameter = InvalidOid;
   bool is_array = false;                // a true array, whatever its form
   std::unique_ptr<TypeShape> element;   // of a true array
   std::vector<Field> fields;            // of a composite: its live attributes

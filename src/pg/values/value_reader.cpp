@@ -85,7 +85,14 @@ ValueReader::ValueReader(const TypeShape& target, const Json& form, bool check_d
       io_parameter_(target.io_parameter),
       typmod_(target.typmod),
       context_(context) {
-  call([&] { fmgr_info_cxt(target.input, &input_, context); });
+  call([&] {
+    fmgr_info_cxt(target.input, &input_, context);
+    if (!own_domain_ || OidIsValid(target.receive)) return;
+    // domain_check() wants a receive function, though it never calls it
+    domain_by_text_ = true;
+    fmgr_info_cxt(target.output, &output_, context);
+    fmgr_info_cxt(F_DOMAIN_IN, &domain_input_, context);
+  });
   if (kind_ == Kind::array) {
     const auto& element = *target.element;
     element_declared_ = element.declared;
@@ -127,12 +134,20 @@ void ValueReader::mismatch(const char* what) const {
 }
 
 void ValueReader::read_absent() {
-  if (own_domain_) call([&] { domain_check(Datum{0}, true, declared_, &domain_extra_, context_); });
+  if (own_domain_) call([&] { check_domain(Datum{0}, true); });
+}
+
+// Inside pg::call.
+void ValueReader::check_domain(Datum value, bool is_null) {
+  if (domain_by_text_)
+    InputFunctionCall(&domain_input_, is_null ? nullptr : OutputFunctionCall(&output_, value), declared_, -1);
+  else
+    domain_check(value, is_null, declared_, &domain_extra_, context_);
 }
 
 Datum ValueReader::read(RowParser& parser, std::string& scratch) {
   const Datum value = read_base(parser, scratch);
-  if (own_domain_) call([&] { domain_check(value, false, declared_, &domain_extra_, context_); });
+  if (own_domain_) call([&] { check_domain(value, false); });
   return value;
 }
 

@@ -45,6 +45,7 @@ class ValueReader {
   };
 
   static Kind kind_of(const TypeShape& target);
+  void check_domain(Datum value, bool is_null);
   Datum read_base(RowParser& parser, std::string& scratch);
   Datum read_elements(RowParser& parser, std::string& scratch);
   Datum read_fields(RowParser& parser, std::string& scratch);
@@ -64,6 +65,8 @@ class ValueReader {
   Oid declared_, base_, io_parameter_;
   int32 typmod_;
   FmgrInfo input_;
+  bool domain_by_text_ = false;
+  FmgrInfo output_, domain_input_;
   void* domain_extra_ = nullptr;
   MemoryContext context_;
   std::unordered_map<std::string, Oid> labels_;  // of an enum

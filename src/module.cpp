@@ -1,0 +1,19 @@
+// Loading of the shared library: registration only, no work.
+#include "pg/pg.hpp"
+#include "pg/settings.hpp"
+#include "service/pending.hpp"
+
+_Pragma("GCC visibility push(default)") extern "C" {
+#ifdef PG_MODULE_MAGIC_EXT
+  PG_MODULE_MAGIC_EXT(.name = "pg_snapback", .version = "1.0.0");
+#else
+  PG_MODULE_MAGIC;
+#endif
+  void _PG_init(void);
+}
+_Pragma("GCC visibility pop")
+
+void _PG_init(void) {
+  snapback::pg::define_settings();
+  snapback::service::register_transaction_callbacks();
+}

@@ -1,0 +1,51 @@
+#include "pg/settings.hpp"
+
+#include "pg/pg.hpp"
+
+namespace snapback::pg {
+
+Settings settings = {1, false, false, nullptr, nullptr, nullptr
+#ifdef PG_SNAPBACK_TESTING
+                     , nullptr
+#endif
+};
+
+namespace {
+
+bool check_file_mode(char** value, void**, GucSource) {
+  if (strcmp(*value, "0600") == 0 || strcmp(*value, "0640") == 0) return true;
+  GUC_check_errdetail("Valid values are \"0600\" and \"0640\".");
+  return false;
+}
+
+void assign_file_mode(const char* value, void*) { settings.file_group_read = strcmp(value, "0640") == 0; }
+
+bool check_storage_location(char** value, void**, GucSource) {
+  if ((*value)[0] == '\0' || (*value)[0] == '/') return true;
+  GUC_check_errdetail("The location must be an absolute path.");
+  return false;
+}
+
+}  // namespace
+
+// Sorted by name.
+void define_settings() {
+  DefineCustomIntVariable("pg_snapback.compression_level", "Sets the zstd compression level of new backups.", nullptr, &settings.compression_level, 1, 1,
+                          19, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("pg_snapback.encrypt", "Encrypts new backups.", nullptr, &settings.encrypt, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("pg_snapback.file_mode", "Sets the permissions of new backup files.", "0600, or 0640 to let the server's group read them.",
+                             &settings.file_mode, "0600", PGC_SIGHUP, 0, check_file_mode, assign_file_mode, nullptr);
+  DefineCustomStringVariable("pg_snapback.storage_location", "Sets the directory in which backups are stored.",
+                             "Empty means a directory beside the data directory, named after it with \"-snapback\" added.", &settings.storage_location, "",
+                             PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_storage_location, nullptr, nullptr);
+  DefineCustomStringVariable("pg_snapback.tables", "Sets the tables that a backup takes when it is not told which.",
+                             "Comma-separated names or patterns; empty means every user table.", &settings.tables, "", PGC_USERSET, 0, nullptr, nullptr,
+                             nullptr);
+#ifdef PG_SNAPBACK_TESTING
+  DefineCustomStringVariable("pg_snapback.test_fault", "Makes a named point in the code misbehave (test builds only).", nullptr, &settings.test_fault, "",
+                             PGC_SUSET, 0, nullptr, nullptr, nullptr);
+#endif
+  MarkGUCPrefixReserved("pg_snapback");
+}
+
+}  // namespace snapback::pg

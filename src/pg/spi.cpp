@@ -1,0 +1,86 @@
+#include "pg/spi.hpp"
+
+#include "pg/call.hpp"
+
+extern "C" {
+#include "executor/spi.h"
+#include "parser/parser.h"
+}
+
+namespace snapback::pg {
+
+namespace {
+
+struct Result {
+  SPITupleTable* table;
+  uint64 rows;
+};
+
+std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
+  std::vector<Oid> types(parameters.size(), TEXTOID);
+  std::vector<Datum> values(parameters.size());
+  std::vector<char> nulls(parameters.size() + 1, ' ');
+  Result result = call([&]() -> Result {
+    SPI_connect();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (parameters[i])
+        values[i] = PointerGetDatum(cstring_to_text_with_len(parameters[i]->data(), static_cast<int>(parameters[i]->size())));
+      else
+        nulls[i] = 'n';
+    }
+    int code = SPI_execute_with_args(sql.c_str(), static_cast<int>(types.size()), types.data(), values.data(), nulls.data(), true, limit);
+    if (code != SPI_OK_SELECT) elog(ERROR, "query returned %d", code);
+    return {SPI_tuptable, SPI_processed};
+  });
+  std::vector<Row> rows(result.rows);
+  int columns = result.table->tupdesc->natts;
+  for (uint64 r = 0; r < result.rows; ++r) {
+    rows[r].resize(columns);
+    for (int c = 0; c < columns; ++c) {
+      const char* text = call([&] { return SPI_getvalue(result.table->vals[r], result.table->tupdesc, c + 1); });
+      if (text) rows[r][c].emplace(text);
+    }
+  }
+  call([] { SPI_finish(); });
+  return rows;
+}
+
+}  // namespace
+
+std::vector<Row> query_active(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
+  return run(sql, parameters, limit);
+}
+
+std::vector<Row> query(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
+  call([] { PushActiveSnapshot(GetLatestSnapshot()); });
+  auto rows = run(sql, parameters, limit);
+  call([] { PopActiveSnapshot(); });
+  return rows;
+}
+
+void execute(const std::string& sql) {
+  int statements = call([&] { return list_length(raw_parser(sql.c_str(), RAW_PARSE_DEFAULT)); });
+  if (statements != 1)
+    throw snapback::error(sqlstate::invalid_parameter_value, "a definition in the backup is not one statement",
+                          "It holds " + std::to_string(statements) + " statements.");
+  call([&] {
+    SPI_connect();
+    int code = SPI_execute(sql.c_str(), false, 0);
+    if (code < 0) elog(ERROR, "statement returned %s", SPI_result_code_string(code));
+    SPI_finish();
+  });
+}
+
+std::string quote_identifier(const std::string& name) {
+  return call([&] { return ::quote_identifier(name.c_str()); });
+}
+
+std::string quote_literal(const std::string& text) {
+  return call([&] { return quote_literal_cstr(text.c_str()); });
+}
+
+std::string qualified(const std::string& schema, const std::string& name) {
+  return quote_identifier(schema) + "." + quote_identifier(name);
+}
+
+}  // namespace snapback::pg

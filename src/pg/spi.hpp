@@ -1,0 +1,30 @@
+// Queries of our own: everything as text, in and out. Not for user data in bulk.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pg/pg.hpp"
+
+namespace snapback::pg {
+
+using Cell = std::optional<std::string>;
+using Row = std::vector<Cell>;
+
+// Runs one read-only query with a fresh snapshot (GetLatestSnapshot), as catalogs are to be read after locking. Parameters are of type text; cast in the query.
+// All rows, each value by its output function.
+std::vector<Row> query(const std::string& sql, const std::vector<Cell>& parameters = {}, long limit = 0);
+
+// The same with the snapshot that is active already.
+std::vector<Row> query_active(const std::string& sql, const std::vector<Cell>& parameters = {}, long limit = 0);
+
+// Runs one statement that may write. Raises 22023 when the text holds more or less than one statement.
+void execute(const std::string& sql);
+
+// Quoting for statements that are built (quote_ident, quote_literal).
+std::string quote_identifier(const std::string& name);
+std::string quote_literal(const std::string& text);
+std::string qualified(const std::string& schema, const std::string& name);
+
+}  // namespace snapback::pg

@@ -1,0 +1,203 @@
+#include "pg/table_apply.hpp"
+
+#include <memory>
+
+#include "pg/call.hpp"
+#include "pg/identity.hpp"
+#include "pg/row_writer.hpp"
+#include "pg/snapshot.hpp"
+
+extern "C" {
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "utils/fmgroids.h"
+}
+
+namespace snapback::pg {
+
+namespace {
+
+// A scan of the primary key for one row at a time.
+struct KeyLookup {
+  Relation index;
+  IndexScanDesc scan;
+  ScanKeyData keys[INDEX_MAX_KEYS];
+  AttrNumber columns[INDEX_MAX_KEYS];
+  int count;
+};
+
+void open_lookup_unsafe(KeyLookup& lookup, Relation relation, Oid index) {
+  lookup.index = index_open(index, AccessShareLock);
+  lookup.count = IndexRelationGetNumberOfKeyAttributes(lookup.index);
+  for (int i = 0; i < lookup.count; ++i) {
+    lookup.columns[i] = lookup.index->rd_index->indkey.values[i];
+    Oid family = lookup.index->rd_opfamily[i], type = lookup.index->rd_opcintype[i];
+    Oid equality = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
+    if (!OidIsValid(equality)) elog(ERROR, "no equality operator in operator family %u", family);
+    ScanKeyInit(&lookup.keys[i], static_cast<AttrNumber>(i + 1), BTEqualStrategyNumber, get_opcode(equality), static_cast<Datum>(0));
+    lookup.keys[i].sk_collation = lookup.index->rd_indcollation[i];
+  }
+  lookup.scan = SnapbackIndexBeginScan(relation, lookup.index, GetActiveSnapshot(), lookup.count);
+}
+
+bool find_unsafe(KeyLookup& lookup, TupleTableSlot* wanted, TupleTableSlot* found) {
+  for (int i = 0; i < lookup.count; ++i) {
+    int position = lookup.columns[i] - 1;
+    if (wanted->tts_isnull[position]) return false;
+    lookup.keys[i].sk_argument = wanted->tts_values[position];
+  }
+  index_rescan(lookup.scan, lookup.keys, lookup.count, nullptr, 0);
+  return index_getnext_slot(lookup.scan, ForwardScanDirection, found);
+}
+
+}  // namespace
+
+Oid usable_key_index(Oid relid) {
+  return call([&]() -> Oid {
+    Relation relation = table_open(relid, NoLock);
+    list_free(RelationGetIndexList(relation));  // fills rd_pkindex
+    Oid found = relation->rd_pkindex;
+    if (OidIsValid(found)) {
+      HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(found));
+      if (HeapTupleIsValid(tuple)) {
+        auto* index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+        if (!index->indimmediate || !index->indisvalid) found = InvalidOid;
+        ReleaseSysCache(tuple);
+      }
+    }
+    table_close(relation, NoLock);
+    return found;
+  });
+}
+
+ApplyResult apply_rows(Oid relid, const std::string& name, const ColumnMapping& mapping, RowParser& parser, const ApplyOptions& options, Progress& progress) {
+  Oid index = usable_key_index(relid);
+  struct Setup {
+    Oid owner;
+    MemoryContext context;
+    TupleTableSlot *wanted, *found;
+  };
+  ApplyResult result;
+  Oid owner_id = call([&] {
+    Relation relation = table_open(relid, NoLock);
+    Oid owner = relation->rd_rel->relowner;
+    table_close(relation, NoLock);
+    return owner;
+  });
+  RunAs owner(owner_id);
+  push_latest_snapshot();
+  TableTarget target(relid, mapping, options.write);
+  RowReader reader(mapping.columns, true);
+  RowWriter writer(RelationGetDescr(target.relation()), mapping.kept, std::vector<AttrNumber>{});
+  FingerprintSink sink;
+  KeyLookup lookup;
+  Setup setup = call([&]() -> Setup {
+    Setup s;
+    s.owner = owner_id;
+    s.context = AllocSetContextCreate(CurrentMemoryContext, "pg_snapback apply", ALLOCSET_DEFAULT_SIZES);
+    s.wanted = MakeSingleTupleTableSlot(RelationGetDescr(target.relation()), &TTSOpsVirtual);
+    s.found = table_slot_create(target.relation(), nullptr);
+    open_lookup_unsafe(lookup, target.relation(), index);
+    return s;
+  });
+
+  auto hash_of = [&](TupleTableSlot* slot) {
+    writer.write_unsafe(slot, sink);
+    return sink.last_row();
+  };
+  auto insert = [&](TupleTableSlot* slot) {
+    target.fill_defaults_unsafe(slot);
+    ExecStoreVirtualTuple(slot);
+    target.complete_unsafe(slot, false);
+    table_tuple_insert(target.relation(), slot, target.estate()->es_output_cid, 0, nullptr);
+    (void)SnapbackInsertIndexTuples(target.info(), slot, target.estate(), false, false);
+    result.added.add(hash_of(slot));
+  };
+  // the columns that the backup does not have keep their live values
+  auto overwrite = [&](TupleTableSlot* slot, TupleTableSlot* live) {
+    slot_getallattrs(live);
+    for (int i = 0; i < slot->tts_tupleDescriptor->natts; ++i) {
+      bool from_backup = false;
+      for (AttrNumber kept : mapping.kept) from_backup |= kept == i + 1;
+      if (from_backup) continue;
+      slot->tts_values[i] = live->tts_values[i];
+      slot->tts_isnull[i] = live->tts_isnull[i];
+    }
+    ItemPointerData position = live->tts_tid;
+    ExecStoreVirtualTuple(slot);
+    target.complete_unsafe(slot, true);
+    snapback_update_indexes_t update_indexes;
+    simple_table_tuple_update(target.relation(), &position, slot, GetActiveSnapshot(), &update_indexes);
+    if (!SnapbackUpdatesNoIndexes(update_indexes))
+      (void)SnapbackInsertIndexTuples(target.info(), slot, target.estate(), true, SnapbackUpdatesSummarizing(update_indexes));
+    result.added.add(hash_of(slot));
+  };
+
+  MemoryContext outer = CurrentMemoryContext;
+  try {
+    for (;;) {
+      call([&] {
+        ExecClearTuple(setup.wanted);
+        ExecClearTuple(setup.found);
+        memset(setup.wanted->tts_isnull, true, setup.wanted->tts_tupleDescriptor->natts * sizeof(bool));
+        MemoryContextReset(setup.context);
+        ResetPerTupleExprContext(target.estate());
+      });
+      MemoryContextSwitchTo(setup.context);
+      bool more = reader.read(parser, setup.wanted->tts_values, setup.wanted->tts_isnull);
+      if (!more) break;
+      call([&] {
+        bool exists = find_unsafe(lookup, setup.wanted, setup.found);
+        if (!exists) {
+          ++result.inserted;
+          if (options.write) insert(setup.wanted);
+          return;
+        }
+        if (!options.overwrite) {
+          ++result.unchanged;
+          return;
+        }
+        Fingerprint live = hash_of(setup.found);
+        Fingerprint backup;
+        if (mapping.identical) {
+          backup = parser.last_row_hash();
+        } else {
+          ExecStoreVirtualTuple(setup.wanted);
+          backup = hash_of(setup.wanted);
+        }
+        if (live == backup) {
+          ++result.unchanged;
+          return;
+        }
+        ++result.updated;
+        if (!options.write) return;
+        result.removed.add(live);
+        overwrite(setup.wanted, setup.found);
+      });
+      MemoryContextSwitchTo(outer);
+      progress.add(1, 0);
+      check_interrupts();
+    }
+    MemoryContextSwitchTo(outer);
+  } catch (error& e) {
+    MemoryContextSwitchTo(outer);
+    rethrow_without_values(e, "write to table \"" + name + "\"", static_cast<std::int64_t>(parser.row_number()));
+  }
+  call([&] {
+    index_endscan(lookup.scan);
+    index_close(lookup.index, AccessShareLock);
+    ExecDropSingleTupleTableSlot(setup.wanted);
+    ExecDropSingleTupleTableSlot(setup.found);
+    MemoryContextDelete(setup.context);
+  });
+  target.close();
+  pop_snapshot();
+  call([] { CommandCounterIncrement(); });
+  return result;
+}
+
+}  // namespace snapback::pg

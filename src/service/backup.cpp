@@ -1,0 +1,249 @@
+#include "service/backup.hpp"
+
+#include <chrono>
+#include <random>
+
+#include "core/backup_id.hpp"
+#include "core/format/backup_writer.hpp"
+#include "pg/call.hpp"
+#include "pg/fault.hpp"
+#include "pg/server.hpp"
+#include "pg/settings.hpp"
+#include "pg/snapshot.hpp"
+#include "pg/spi.hpp"
+#include "pg/table_scan.hpp"
+#include "pg/text_forms.hpp"
+#include "service/catalog.hpp"
+#include "service/selection.hpp"
+#include "service/verify.hpp"
+
+namespace snapback::service {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// What belongs to the tables but is not in the file (docs/format.md). Only kinds that occur.
+Json not_captured(const std::vector<Oid>& tables) {
+  Json json = Json::object();
+  for (auto& row : pg::query(R"(
+      SELECT * FROM (
+        SELECT 'triggers', pg_catalog.count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = ANY ($1::oid[]) AND NOT tgisinternal
+        UNION ALL SELECT 'row security policies', pg_catalog.count(*) FROM pg_catalog.pg_policy WHERE polrelid = ANY ($1::oid[])
+        UNION ALL SELECT 'rules', pg_catalog.count(*) FROM pg_catalog.pg_rewrite WHERE ev_class = ANY ($1::oid[]) AND rulename <> '_RETURN'
+        UNION ALL SELECT 'privileges', pg_catalog.count(*) FROM pg_catalog.pg_class WHERE oid = ANY ($1::oid[]) AND relacl IS NOT NULL
+        UNION ALL SELECT 'comments', pg_catalog.count(*) FROM pg_catalog.pg_description
+                   WHERE classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND objoid = ANY ($1::oid[])
+        UNION ALL SELECT 'extended statistics', pg_catalog.count(*) FROM pg_catalog.pg_statistic_ext WHERE stxrelid = ANY ($1::oid[])
+        UNION ALL SELECT 'generated columns (recomputed by a restore)', pg_catalog.count(*) FROM pg_catalog.pg_attribute
+                   WHERE attrelid = ANY ($1::oid[]) AND attgenerated <> '' AND NOT attisdropped
+        UNION ALL SELECT 'large objects of the database', pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata
+        UNION ALL SELECT 'views of the database', pg_catalog.count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'snapback') AND c.oid <> ALL ($1::oid[])
+                     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+      ) kinds (kind, count) WHERE count > 0)",
+                             {oid_array(tables)}))
+    json[*row[0]] = std::stoll(*row[1]);
+  return json;
+}
+
+std::uint32_t random_bits() {
+  std::random_device device;
+  return device();
+}
+
+std::string new_id(Location& location) {
+  for (;;) {
+    std::string id = make_backup_id(static_cast<std::int64_t>(::time(nullptr)), random_bits());
+    if (!location.exists(backup_file_name(id))) return id;
+  }
+}
+
+std::int64_t now_microseconds() {
+  struct timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1000000 + now.tv_nsec / 1000;
+}
+
+Json backup_object(const Repository& repository, const BackupContents& contents, const std::string& id, std::int64_t moment) {
+  const DatabaseIdentity& database = const_cast<Repository&>(repository).database();
+  return {{"id", id},
+          {"created_at", format_utc(moment)},
+          {"database", database.name},
+          {"database_oid", database.oid},
+          {"system_identifier", database.system_identifier},
+          {"server_version", pg::server_version()},
+          {"encoding", pg::database_encoding()},
+          {"extension_version", "1.0.0"},
+          {"label", contents.label},
+          {"kind", contents.kind},
+          {"role", pg::role_name(GetSessionUserId())},
+          {"all_tables", contents.wide},
+          {"uncommitted", contents.uncommitted},
+          {"not_captured", not_captured(contents.tables)}};
+}
+
+pg::ScanTarget scan_target(const TableDescription& table) {
+  pg::ScanTarget target;
+  target.relation = table.oid;
+  target.schema = table.schema;
+  target.name = table.name;
+  for (auto* column : table.stored_columns()) target.columns.push_back(column->number);
+  target.key = table.key_numbers();
+  target.by_executor = !table.has_storage();
+  target.owner = table.owner;
+  return target;
+}
+
+void write_tables(BackupWriter& writer, const std::vector<TableDescription>& tables, const std::vector<Json>& heads, const EncoderOptions& options,
+                  pg::Progress& progress) {
+  RowFrameEncoder encoder(writer, options);
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    progress.phase(pg::Phase::reading, tables[i].oid);
+    writer.begin_table(heads[i]);
+    if (tables[i].kind != RELKIND_PARTITIONED_TABLE) {
+      pg::scan_table(scan_target(tables[i]), encoder, progress);
+      encoder.finish();
+    }
+    const TableEntry& entry = writer.end_table();
+    progress.add(0, entry.logical_bytes);
+    pg::fault_point("backup.table_read");
+  }
+}
+
+// Promise 1: what lies on the disk is read from there and its digest compared before the file gets its name.
+void prove_file(PartialFile& file, const BackupWriter& writer, const std::string& name) {
+  auto stored = file.open_uncached();
+  Sha256 digest;
+  std::string piece(std::size_t{1} << 20, '\0');
+  if (stored->size() == writer.file_size())
+    for (std::uint64_t offset = 0; offset < stored->size(); offset += piece.size()) {
+      std::size_t size = std::min<std::uint64_t>(piece.size(), stored->size() - offset);
+      stored->read_at(offset, piece.data(), size);
+      digest.update(piece.data(), size);
+      pg::check_interrupts();
+    }
+  if (digest.finish() != writer.file_sha256())
+    throw snapback::error(sqlstate::data_corrupted, "backup file \"" + name + "\" does not read back as it was written",
+                          std::to_string(writer.file_size()) + " bytes were written, " + std::to_string(stored->size()) + " are stored.",
+                          "The storage returned other bytes than it was given: check the disk. The backup was discarded.");
+}
+
+std::string warn_about_location() {
+  bool inside = false;
+  storage_directory(&inside);
+  return inside ? "backups lie inside the data directory, where pg_upgrade's clean-up deletes them; set pg_snapback.storage_location" : "";
+}
+
+}  // namespace
+
+BackupInfo write_backup(Repository& repository, const BackupContents& contents, pg::Progress& progress) {
+  auto started = Clock::now();
+  Location& location = repository.location();
+  std::int64_t moment = now_microseconds();
+  auto tables = describe_tables(contents.tables, true);
+  std::vector<Json> heads;
+  double rows = 0, bytes = 0;
+  for (auto& table : tables) {
+    heads.push_back(table_head(table));
+    rows += table.estimated_rows;
+    bytes += static_cast<double>(table.bytes);
+  }
+  progress.estimate(static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(bytes));
+
+  std::string id = new_id(location);
+  std::string name = backup_file_name(id);
+  pg::ServerInterrupts interrupts;
+  EncoderOptions options;
+  options.compression_level = pg::settings.compression_level;
+  auto file = location.create_partial(name);
+  pg::fault_point("backup.file_created");
+  BackupWriter writer(*file, options, interrupts);
+  writer.begin(backup_object(repository, contents, id, moment), schema_to_json(tables));
+  write_tables(writer, tables, heads, options, progress);
+  writer.finish();
+  pg::fault_point("backup.file_written");
+  progress.phase(pg::Phase::syncing);
+  file->sync(interrupts);
+  pg::fault_point("backup.file_synced");
+  progress.phase(pg::Phase::reading_back);
+  prove_file(*file, writer, name);
+  pg::fault_point("backup.file_proven");
+
+  BackupInfo info;
+  info.id = id;
+  info.file_name = name;
+  info.is_own = true;
+  info.has_sidecar = true;
+  Sidecar& sidecar = info.sidecar;
+  sidecar.id = id;
+  sidecar.sha256 = to_hex(writer.file_sha256());
+  sidecar.size = info.stored_bytes = writer.file_size();
+  sidecar.backup = writer.manifest().backup;
+  sidecar.tables = writer.manifest().tables.size();
+  sidecar.rows = writer.manifest().rows();
+  sidecar.logical_bytes = writer.manifest().logical_bytes();
+  sidecar.pinned = contents.pin;
+  sidecar.verified = "files";
+  sidecar.verified_at = now_utc();
+  if (contents.verify != "files") {
+    auto reader = std::make_unique<BackupReader>(file->open_uncached());
+    progress.phase(pg::Phase::checking);
+    auto problems = check_backup_content(*reader, progress);
+    if (!problems.empty())
+      throw snapback::error(sqlstate::data_corrupted, "backup \"" + id + "\" failed its content check and was discarded", problems[0].message);
+    sidecar.verified = "content";
+  }
+  sidecar.seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  if (!file->publish(name))
+    throw snapback::error(sqlstate::duplicate_file, "a backup named \"" + id + "\" appeared meanwhile", "", "Take the backup again.");
+  pg::fault_point("backup.published");
+  repository.write_sidecar(sidecar);
+  info.state = "good";
+  return info;
+}
+
+BackupInfo create_backup(const BackupRequest& request) {
+  auto started = Clock::now();
+  bool uncommitted = pg::transaction_has_written();
+  Repository repository(true);
+  repository.location().sweep();
+  pg::Progress progress(pg::Operation::backup, pg::Phase::locking);
+
+  // names may come to mean other relations while the locks are waited for
+  auto selection = select_tables(request.tables, request.exclude);
+  for (;;) {
+    check_readable(selection.checked);
+    pg::lock_relations(selection.tables, AccessShareLock);
+    pg::fault_point("backup.locked");
+    auto again = select_tables(request.tables, request.exclude);
+    bool same = again.tables == selection.tables;
+    selection = std::move(again);
+    if (same) break;
+  }
+  check_readable(selection.checked);
+
+  pg::push_read_snapshot(selection.tables);
+  pg::TextForms forms;
+  BackupContents contents;
+  contents.tables = selection.tables;
+  contents.label = request.label;
+  contents.kind = request.kind;
+  contents.verify = request.verify;
+  contents.wide = selection.wide;
+  contents.uncommitted = uncommitted;
+  contents.pin = request.pin;
+  auto info = write_backup(repository, contents, progress);
+  forms.close();
+  pg::pop_snapshot();
+  if (request.verify == "restore") verify_restore(repository, info, progress);
+  info.sidecar.seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  repository.write_sidecar(info.sidecar);
+  if (auto warning = warn_about_location(); !warning.empty()) info.sidecar.backup["warnings"].push_back(warning);
+  if (uncommitted)
+    info.sidecar.backup["warnings"].push_back(
+        "taken inside a transaction that had already written: it shows those changes whether or not they are committed, and \"latest\" passes over it");
+  return info;
+}
+
+}  // namespace snapback::service

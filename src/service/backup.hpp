@@ -1,0 +1,36 @@
+// Taking a backup.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pg/pg.hpp"
+#include "pg/progress.hpp"
+#include "service/repository.hpp"
+
+namespace snapback::service {
+
+struct BackupRequest {
+  std::optional<std::vector<std::string>> tables;
+  std::vector<std::string> exclude;
+  std::string label;
+  std::string verify = "files";  // files, content, restore
+  std::string kind = "manual";   // manual, before
+  bool pin = false;
+};
+
+// Chooses, locks, reads and proves. Returns the backup as a list shows it. Raises whatever stands in the way; then nothing is left behind.
+BackupInfo create_backup(const BackupRequest& request);
+
+struct BackupContents {
+  std::vector<Oid> tables;  // locked by the caller, in OID order
+  std::string label, kind;
+  std::string verify = "files";
+  bool wide = false, uncommitted = false, pin = false;
+};
+
+// The same for tables that are locked already, under the active snapshot; TextForms in force. What a restore takes its safety backup with.
+BackupInfo write_backup(Repository& repository, const BackupContents& contents, pg::Progress& progress);
+
+}  // namespace snapback::service

@@ -1,0 +1,270 @@
+#include "service/create_tables.hpp"
+
+#include <map>
+#include <set>
+
+#include "core/error.hpp"
+#include "pg/call.hpp"
+#include "pg/identity.hpp"
+#include "pg/spi.hpp"
+#include "pg/table_target.hpp"
+
+namespace snapback::service {
+
+namespace {
+
+using pg::execute;
+using pg::qualified;
+using pg::quote_identifier;
+using pg::quote_literal;
+
+std::string string_of(const Json& object, const char* key) { return object.value(key, std::string()); }
+
+bool is_new(const PlannedTable& table) { return table.result.action == "created"; }
+
+std::string target_name(const PlannedTable& table) { return qualified(table.schema, table.name); }
+
+void create_schemas(const RestorePlan& plan) {
+  std::set<std::string> schemas;
+  for (auto& table : plan.tables)
+    if (!table.live && table.result.action.empty()) schemas.insert(table.schema);
+  for (auto& schema : schemas) {
+    bool exists = pg::call([&] { return OidIsValid(get_namespace_oid(schema.c_str(), true)); });
+    if (!exists) execute("CREATE SCHEMA " + quote_identifier(schema));
+  }
+}
+
+// Enum types that the new tables use and the database lacks; types of other kinds must be there.
+void create_types(const RestorePlan& plan) {
+  for (auto& type : plan.schema.value("types", Json::array())) {
+    if (string_of(type, "kind") != "enum") continue;
+    std::string name = qualified(string_of(type, "schema"), string_of(type, "name"));
+    auto found = pg::query("SELECT pg_catalog.to_regtype($1)", {name});
+    if (found[0][0]) continue;
+    bool used = false;
+    for (auto& table : plan.tables) {
+      if (table.live || !table.definition.is_object()) continue;
+      for (auto& column : table.definition.at("columns")) used |= string_of(column, "type").rfind(name, 0) == 0;
+    }
+    if (!used) continue;
+    std::string labels;
+    for (auto& label : type.at("labels")) labels += (labels.empty() ? "" : ", ") + quote_literal(label.get<std::string>());
+    execute("CREATE TYPE " + name + " AS ENUM (" + labels + ")");
+  }
+}
+
+struct SequenceTarget {
+  const Json* definition;
+  std::string schema;  // target
+};
+
+std::vector<SequenceTarget> sequences_of(const RestorePlan& plan, const PlannedTable& table, const std::string& into_schema) {
+  std::vector<SequenceTarget> found;
+  for (auto& sequence : plan.schema.at("sequences")) {
+    if (string_of(sequence, "table_schema") != table.backup->schema() || string_of(sequence, "table_name") != table.backup->name()) continue;
+    bool owned = sequence.value("owned", false);
+    // a sequence that no column owns stays shared between the copy and the original
+    found.push_back({&sequence, owned && !into_schema.empty() ? into_schema : string_of(sequence, "schema")});
+  }
+  return found;
+}
+
+std::string sequence_options(const Json& sequence) {
+  return " INCREMENT BY " + std::to_string(sequence.at("increment").get<std::int64_t>()) + " MINVALUE " + std::to_string(sequence.at("minimum").get<std::int64_t>()) + " MAXVALUE " +
+         std::to_string(sequence.at("maximum").get<std::int64_t>()) + " START WITH " + std::to_string(sequence.at("start").get<std::int64_t>()) + " CACHE " +
+         std::to_string(sequence.at("cache").get<std::int64_t>()) + (sequence.at("cycle").get<bool>() ? " CYCLE" : " NO CYCLE");
+}
+
+bool relation_exists(const std::string& schema, const std::string& name) {
+  return pg::call([&] {
+    Oid space = get_namespace_oid(schema.c_str(), true);
+    return OidIsValid(space) && OidIsValid(get_relname_relid(name.c_str(), space));
+  });
+}
+
+void create_sequences(const RestorePlan& plan, const PlannedTable& table, const std::string& into_schema) {
+  for (auto& sequence : sequences_of(plan, table, into_schema)) {
+    if (sequence.definition->value("identity", false)) continue;
+    std::string name = string_of(*sequence.definition, "name");
+    if (relation_exists(sequence.schema, name)) continue;
+    execute("CREATE SEQUENCE " + qualified(sequence.schema, name) + " AS " + string_of(*sequence.definition, "type") + sequence_options(*sequence.definition));
+  }
+}
+
+std::string default_of(const Json& column, const std::vector<SequenceTarget>& sequences) {
+  std::string expression = string_of(column, "default");
+  for (auto& sequence : sequences) {
+    std::string old_name = qualified(string_of(*sequence.definition, "schema"), string_of(*sequence.definition, "name"));
+    if (expression == "nextval(" + quote_literal(old_name) + "::regclass)")
+      return "nextval(" + quote_literal(qualified(sequence.schema, string_of(*sequence.definition, "name"))) + "::regclass)";
+  }
+  return expression;
+}
+
+std::string identity_options(const Json& column, const std::vector<SequenceTarget>& sequences) {
+  for (auto& sequence : sequences)
+    if (sequence.definition->value("identity", false) && string_of(*sequence.definition, "column") == string_of(column, "name"))
+      return " (SEQUENCE NAME " + qualified(sequence.schema, string_of(*sequence.definition, "name")) + sequence_options(*sequence.definition) + ")";
+  return "";
+}
+
+std::string column_definition(const Json& column, const std::vector<SequenceTarget>& sequences) {
+  std::string text = quote_identifier(string_of(column, "name")) + " " + string_of(column, "type");
+  if (column.contains("collation")) text += " COLLATE " + string_of(column, "collation");
+  if (column.contains("identity"))
+    text += string_of(column, "identity") == "always" ? " GENERATED ALWAYS AS IDENTITY" : " GENERATED BY DEFAULT AS IDENTITY";
+  if (column.contains("identity")) text += identity_options(column, sequences);
+  if (column.contains("default")) text += " DEFAULT " + default_of(column, sequences);
+  if (column.contains("generated_stored")) text += " GENERATED ALWAYS AS (" + string_of(column, "generated_stored") + ") STORED";
+  if (column.contains("generated_virtual")) text += " GENERATED ALWAYS AS (" + string_of(column, "generated_virtual") + ") VIRTUAL";
+  if (column.value("not_null", false)) text += " NOT NULL";
+  return text;
+}
+
+std::string create_statement(const PlannedTable& table, const std::vector<SequenceTarget>& sequences, const std::string& into_schema) {
+  const Json& definition = table.definition;
+  std::string text = definition.value("unlogged", false) ? "CREATE UNLOGGED TABLE " : "CREATE TABLE ";
+  text += target_name(table);
+  if (definition.contains("partition_of")) {
+    auto& parent = definition.at("partition_of");
+    text += " PARTITION OF " + qualified(into_schema.empty() ? string_of(parent, "schema") : into_schema, string_of(parent, "name")) + " " + string_of(parent, "bound");
+  } else {
+    std::string columns;
+    for (auto& column : definition.at("columns")) columns += (columns.empty() ? "\n  " : ",\n  ") + column_definition(column, sequences);
+    text += " (" + columns + "\n)";
+  }
+  if (definition.contains("partition_by")) text += " PARTITION BY " + string_of(definition, "partition_by");
+  return text;
+}
+
+// The role that owned the table in this database before, when the user may hand it back.
+std::string former_owner(const RestorePlan& plan, const PlannedTable& table) {
+  if (!plan.backup.is_own) return "";
+  std::string owner = string_of(table.definition, "owner");
+  bool possible = pg::call([&] {
+    Oid role = get_role_oid(owner.c_str(), true);
+    return OidIsValid(role) && role != GetUserId() && has_privs_of_role(GetUserId(), role);
+  });
+  return possible ? owner : "";
+}
+
+void give_to_owner(const RestorePlan& plan, PlannedTable& table, const std::vector<SequenceTarget>& sequences, const std::string& into_schema) {
+  // a copy beside the live tables belongs to who made it
+  std::string owner = into_schema.empty() ? former_owner(plan, table) : "";
+  if (!owner.empty()) execute("ALTER TABLE " + target_name(table) + " OWNER TO " + quote_identifier(owner));
+  for (auto& sequence : sequences) {
+    if (sequence.definition->value("identity", false) || !sequence.definition->value("owned", false)) continue;
+    std::string name = qualified(sequence.schema, string_of(*sequence.definition, "name"));
+    if (!owner.empty()) execute("ALTER SEQUENCE " + name + " OWNER TO " + quote_identifier(owner));
+    execute("ALTER SEQUENCE " + name + " OWNED BY " + target_name(table) + "." + quote_identifier(string_of(*sequence.definition, "column")));
+  }
+  table.result.notes.push_back(owner.empty() ? "recreated" : "recreated, owned by " + owner);
+  table.result.notes.push_back("its privileges, policies and triggers are not restored");
+}
+
+bool constraint_exists(Oid table, const std::string& name) {
+  auto rows = pg::query("SELECT 1 FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2", {std::to_string(table), name});
+  return !rows.empty();
+}
+
+Oid owner_of(const PlannedTable& table) { return table.live->owner; }
+
+void add_constraint(const PlannedTable& table, const Json& constraint) {
+  std::string name = string_of(constraint, "name");
+  if (constraint_exists(table.live->oid, name)) return;
+  std::string statement = "ALTER TABLE " + target_name(table) + " ADD CONSTRAINT " + quote_identifier(name) + " " + string_of(constraint, "definition");
+  try {
+    if (string_of(constraint, "kind") == "check") {
+      // the expression is its owner's code; index builds change to the owner by themselves
+      pg::RunAs owner(owner_of(table));
+      execute(statement);
+    } else {
+      execute(statement);
+    }
+  } catch (pg::error& e) {
+    pg::rethrow_without_values(e, "add constraint \"" + name + "\" to table \"" + table.qualified_name() + "\"", -1);
+  }
+}
+
+void add_index(const PlannedTable& table, const Json& index) {
+  std::string name = string_of(index, "name");
+  if (relation_exists(table.schema, name)) return;
+  try {
+    execute("CREATE " + std::string(index.value("unique", false) ? "UNIQUE " : "") + "INDEX " + quote_identifier(name) + " ON " + target_name(table) + " " + string_of(index, "definition"));
+  } catch (pg::error& e) {
+    pg::rethrow_without_values(e, "build index \"" + name + "\" of table \"" + table.qualified_name() + "\"", -1);
+  }
+}
+
+std::string column_list(const Json& columns) {
+  std::string list;
+  for (auto& column : columns) list += (list.empty() ? "" : ", ") + quote_identifier(column.get<std::string>());
+  return list;
+}
+
+using TablesByName = std::map<std::pair<std::string, std::string>, const PlannedTable*>;
+
+void add_foreign_key(PlannedTable& table, const Json& key, const TablesByName& by_name, const std::string& into_schema) {
+  std::string name = string_of(key, "name");
+  if (constraint_exists(table.live->oid, name)) return;
+  auto it = by_name.find({string_of(key, "referenced_schema"), string_of(key, "referenced_table")});
+  bool referenced_is_new = it != by_name.end() && is_new(*it->second);
+  // a key that a live table lost on purpose stays lost; one that went with the table it points at comes back
+  if (!is_new(table) && !referenced_is_new) return;
+  std::string referenced;
+  if (it != by_name.end())
+    referenced = target_name(*it->second);
+  else if (into_schema.empty() && relation_exists(string_of(key, "referenced_schema"), string_of(key, "referenced_table")))
+    referenced = qualified(string_of(key, "referenced_schema"), string_of(key, "referenced_table"));
+  if (referenced.empty()) {
+    table.result.notes.push_back("foreign key \"" + name + "\" left out: table \"" + string_of(key, "referenced_schema") + "." + string_of(key, "referenced_table") + "\" is not " +
+                                 (into_schema.empty() ? "there" : "restored with it"));
+    return;
+  }
+  try {
+    execute("ALTER TABLE " + target_name(table) + " ADD CONSTRAINT " + quote_identifier(name) + " FOREIGN KEY (" + column_list(key.at("columns")) + ") REFERENCES " + referenced + " (" +
+            column_list(key.at("referenced_columns")) + ")" + string_of(key, "options"));
+  } catch (pg::error& e) {
+    pg::rethrow_without_values(e, "add foreign key \"" + name + "\" to table \"" + table.qualified_name() + "\"", -1);
+  }
+  if (!is_new(table)) table.result.notes.push_back("foreign key \"" + name + "\" restored");
+}
+
+}  // namespace
+
+void create_missing_tables(RestorePlan& plan, const std::string& into_schema) {
+  create_schemas(plan);
+  create_types(plan);
+  for (auto& table : plan.tables) {
+    if (table.live || !table.result.action.empty()) continue;
+    if (!table.definition.is_object())
+      throw snapback::error(sqlstate::undefined_table, "table \"" + table.qualified_name() + "\" does not exist", "The backup has no definition to create it from.");
+    auto sequences = sequences_of(plan, table, into_schema);
+    create_sequences(plan, table, into_schema);
+    execute(create_statement(table, sequences, into_schema));
+    give_to_owner(plan, table, sequences, into_schema);
+    table.result.action = "created";
+    auto described = describe_tables({find_live_table(table.schema, table.name)}, false);
+    table.live = described.at(0);
+  }
+}
+
+void create_constraints(RestorePlan& plan, const std::string&) {
+  for (auto& table : plan.tables) {
+    if (!is_new(table)) continue;
+    for (auto& constraint : table.definition.value("constraints", Json::array())) add_constraint(table, constraint);
+    for (auto& index : table.definition.value("indexes", Json::array())) add_index(table, index);
+  }
+}
+
+void create_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
+  TablesByName by_name;
+  for (auto& table : plan.tables)
+    if (table.live) by_name[{table.backup->schema(), table.backup->name()}] = &table;
+  for (auto& table : plan.tables) {
+    if (!table.live || !table.definition.is_object()) continue;
+    for (auto& key : table.definition.value("foreign_keys", Json::array())) add_foreign_key(table, key, by_name, into_schema);
+  }
+}
+
+}  // namespace snapback::service

@@ -1,0 +1,31 @@
+#include "service/keeping.hpp"
+
+#include "core/error.hpp"
+#include "pg/fault.hpp"
+#include "service/pending.hpp"
+
+namespace snapback::service {
+
+BackupInfo delete_backup(const std::string& id) {
+  Repository repository(true);
+  repository.location().sweep();
+  auto backup = repository.find(id);
+  if (backup.sidecar.pinned)
+    throw snapback::error(sqlstate::object_in_use, "backup \"" + backup.id + "\" is pinned", "", "Unpin it first: SELECT backup_unpin('" + backup.id + "').");
+  remove_at_commit(repository.location().path(), backup.id);
+  pg::fault_point("delete.registered");
+  return backup;
+}
+
+BackupInfo pin_backup(const std::string& id, bool pinned) {
+  Repository repository(true);
+  auto backup = repository.find(id);
+  if (backup.state == "unreadable")
+    throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "A backup that cannot be read is not worth keeping; look at backup_verify().");
+  backup.sidecar.pinned = pinned;
+  if (!backup.has_sidecar) backup.sidecar.size = backup.stored_bytes;
+  write_sidecar_at_commit(repository.location().path(), backup.id, dump_sidecar(backup.sidecar));
+  return backup;
+}
+
+}  // namespace snapback::service

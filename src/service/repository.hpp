@@ -1,0 +1,77 @@
+// The backups of a location as this database sees them: listing, states, finding one by id, sidecars.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/format/backup_reader.hpp"
+#include "core/format/manifest.hpp"
+#include "core/storage/storage.hpp"
+#include "pg/pg.hpp"
+
+namespace snapback::service {
+
+// This database, as backups name it.
+struct DatabaseIdentity {
+  std::string system_identifier;
+  Oid oid = InvalidOid;
+  std::string name;
+};
+
+DatabaseIdentity this_database();
+
+struct BackupInfo {
+  std::string id;
+  std::string state;  // good, damaged, unreadable, foreign, writing
+  Sidecar sidecar;    // filled from the file's manifest when the sidecar file is missing
+  std::string file_name;
+  std::uint64_t stored_bytes = 0;
+  std::string problem;
+  bool has_sidecar = false;
+
+  bool is_own = false;        // taken by this database
+  bool uncommitted() const;
+  std::string kind() const;   // manual, before, safety
+  std::string taken_by() const;
+  bool wide() const;          // taken with tables null
+};
+
+class Repository {
+ public:
+  // The location of the settings in force. `for_writing` creates the directory where that is possible.
+  explicit Repository(bool for_writing);
+
+  Location& location() { return *location_; }
+  const DatabaseIdentity& database() const { return database_; }
+
+  // Newest first.
+  std::vector<BackupInfo> list();
+  // One backup by id or unambiguous prefix. Raises 22023, 42704.
+  BackupInfo find(const std::string& id);
+  // `latest` (docs/architecture.md, "latest"): the newest good, committed backup of this database that is no safety backup and holds all of `tables`
+  // (as schema, name pairs; empty: a wide one). Raises 42704 when there is none.
+  BackupInfo latest(const std::vector<std::pair<std::string, std::string>>& tables = {});
+  // An id, a prefix, or "latest".
+  BackupInfo find_or_latest(const std::string& id);
+
+  std::unique_ptr<BackupReader> open(const BackupInfo& backup);
+  void write_sidecar(const Sidecar& sidecar);
+
+ private:
+  BackupInfo describe(const StoredFile& file);
+  DatabaseIdentity database_;
+  std::unique_ptr<Location> location_;
+};
+
+// File names.
+std::string backup_file_name(const std::string& id);
+std::string sidecar_file_name(const std::string& id);
+
+// Directory that pg_snapback.storage_location names or stands for. `inside_data_directory` tells that backups lie inside the data directory.
+std::string storage_directory(bool* inside_data_directory = nullptr);
+
+std::string now_utc();
+
+}  // namespace snapback::service

@@ -1,0 +1,378 @@
+#include "service/restore.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/backup_id.hpp"
+#include "core/error.hpp"
+#include "pg/call.hpp"
+#include "pg/fault.hpp"
+#include "pg/identity.hpp"
+#include "pg/server.hpp"
+#include "pg/snapshot.hpp"
+#include "pg/spi.hpp"
+#include "pg/subtransaction.hpp"
+#include "pg/table_apply.hpp"
+#include "pg/table_reload.hpp"
+#include "pg/text_forms.hpp"
+#include "service/backup.hpp"
+#include "service/compare.hpp"
+#include "service/create_tables.hpp"
+#include "service/foreign_keys.hpp"
+#include "service/pending.hpp"
+#include "service/restore_plan.hpp"
+#include "service/rights.hpp"
+#include "service/selection.hpp"
+#include "service/sequences.hpp"
+#include "service/verify.hpp"
+
+namespace snapback::service {
+
+namespace {
+
+void check_mode(const std::string& mode) {
+  if (mode != "replace" && mode != "missing" && mode != "upsert")
+    throw snapback::error(sqlstate::invalid_parameter_value, "invalid restore mode \"" + printable(mode) + "\"", "", "The modes are replace, missing and upsert.");
+}
+
+BackupInfo find_backup(Repository& repository, const RestoreRequest& request) {
+  if (request.backup_id != "latest") return repository.find(request.backup_id);
+  if (!request.tables) return repository.latest();
+  // names, not patterns, say what the newest backup has to hold
+  std::vector<std::pair<std::string, std::string>> wanted;
+  for (auto& name : *request.tables) {
+    auto pattern = parse_pattern(name);
+    if (pattern.name.wild || (pattern.schema && pattern.schema->wild)) continue;
+    if (pattern.schema) wanted.emplace_back(pattern.schema->text, pattern.name.text);
+  }
+  for (auto& backup : repository.list()) {
+    if (backup.state != "good" || !backup.is_own || backup.uncommitted() || backup.kind() == "safety") continue;
+    std::vector<std::pair<std::string, std::string>> held;
+    auto reader = repository.open(backup);
+    for (auto& table : reader->manifest().tables) held.emplace_back(table.schema(), table.name());
+    try {
+      pick_tables(request.tables, held, backup.id);
+      return backup;
+    } catch (const snapback::error&) {
+      // this one lacks a table that was asked for
+    }
+  }
+  return repository.latest(wanted.empty() ? decltype(wanted){{"", request.tables->empty() ? "" : request.tables->front()}} : wanted);
+}
+
+struct Locks {
+  LOCKMODE tables;
+  bool foreign_keys;
+};
+
+// All locks in one pass in OID order, none raised later; then the plan is made again to see that the names still mean what was locked.
+RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, const Locks& locks, std::vector<ForeignKeyDescription>& keys) {
+  auto plan = make_plan(repository, request, backup);
+  for (int attempt = 0;; ++attempt) {
+    auto live = plan.live_tables();
+    keys = keys_touching(live);
+    std::map<Oid, LOCKMODE> modes;
+    for (auto oid : live) modes[oid] = locks.tables;
+    if (locks.foreign_keys)
+      for (auto oid : far_ends(keys, live)) modes[oid] = ShareRowExclusiveLock;
+    for (auto& [oid, mode] : modes) pg::lock_relations({oid}, mode);
+    pg::fault_point("restore.locked");
+    auto again = make_plan(repository, request, backup);
+    bool same = same_targets(plan, again) && keys_touching(again.live_tables()).size() == keys.size();
+    plan = std::move(again);
+    if (same) return plan;
+    if (attempt == 10)
+      throw snapback::error(sqlstate::object_in_use, "the tables to restore keep changing", "Tables were renamed, dropped or recreated while their locks were waited for.", "Try again when no migration runs.");
+  }
+}
+
+std::string take_safety_backup(Repository& repository, const RestorePlan& plan, bool uncommitted, pg::Progress& progress) {
+  BackupContents contents;
+  contents.tables = plan.live_tables();
+  if (contents.tables.empty()) return "";
+  contents.kind = "safety";
+  contents.label = "before restoring " + plan.backup.id;
+  contents.uncommitted = uncommitted;
+  auto info = write_backup(repository, contents, progress);
+  remove_at_abort(repository.location().path(), info.id);
+  return info.id;
+}
+
+void expect_backup(PlannedTable& table) {
+  table.expected = table.backup->fingerprint;
+  table.expected_rows = table.backup->row_count;
+}
+
+bool equals_backup(const PlannedTable& table, pg::Progress& progress) {
+  if (!table.mapping.identical) return false;
+  pg::push_latest_snapshot();
+  auto state = read_live_state(*table.live, table.backup->head, progress);
+  pg::pop_snapshot();
+  return state && state->rows == table.backup->row_count && state->fingerprint == table.backup->fingerprint;
+}
+
+std::uint64_t count_rows(const TableDescription& table, pg::Progress& progress) {
+  pg::push_latest_snapshot();
+  auto state = read_live_state(table, Json{{"columns", Json::array()}}, progress);
+  pg::pop_snapshot();
+  return state->rows;
+}
+
+void load_table(const RestorePlan& plan, PlannedTable& table, pg::Progress& progress) {
+  pg::ServerInterrupts interrupts;
+  progress.phase(pg::Phase::writing, table.live->oid);
+  auto text = plan.reader->table_text(table.entry, interrupts);
+  RowParser parser(*text);
+  auto loaded = pg::load_rows(table.live->oid, table.qualified_name(), table.mapping, parser, progress);
+  if (loaded.rows != table.backup->row_count)
+    throw snapback::error(sqlstate::data_corrupted, "backup \"" + plan.backup.id + "\" is damaged: table \"" + table.qualified_name() + "\" does not have its rows",
+                          std::to_string(table.backup->row_count) + " rows were recorded, " + std::to_string(loaded.rows) + " are there.");
+  expect_backup(table);
+  if (!table.mapping.identical) table.expected = loaded.fingerprint;
+  table.result.inserted = loaded.rows;
+  table.written = true;
+  pg::fault_point("restore.table_loaded");
+}
+
+void replace_table(const RestorePlan& plan, PlannedTable& table, pg::Progress& progress) {
+  if (table.result.action != "created") {
+    if (equals_backup(table, progress)) {
+      table.result.action = "unchanged";
+      table.result.unchanged = table.backup->row_count;
+      table.result.proven = true;
+      return;
+    }
+    table.result.deleted = count_rows(*table.live, progress);
+    table.result.action = "reloaded";
+    progress.phase(pg::Phase::writing, table.live->oid);
+    pg::empty_table(table.live->oid);
+    pg::fault_point("restore.table_emptied");
+  }
+  load_table(plan, table, progress);
+  if (table.result.action == "reloaded") {
+    progress.phase(pg::Phase::indexing, table.live->oid);
+    pg::rebuild_indexes(table.live->oid, table.qualified_name());
+    pg::fault_point("restore.indexes_built");
+  }
+}
+
+void require_key(const PlannedTable& table) {
+  Oid index = pg::usable_key_index(table.live->oid);
+  if (!OidIsValid(index))
+    throw snapback::error(sqlstate::feature_not_supported, "table \"" + table.qualified_name() + "\" has no primary key that rows can be found by",
+                          "Modes missing and upsert compare rows by an immediate primary key.", "Use mode => 'replace', or restore with into_schema and copy the rows you need.");
+  for (auto& name : table.live->primary_key) {
+    bool present = false;
+    for (auto& column : table.mapping.columns) present |= column.name == name && OidIsValid(column.type);
+    if (!present)
+      throw snapback::error(sqlstate::datatype_mismatch, "the backup has no values for column \"" + name + "\" of the primary key of table \"" + table.qualified_name() + "\"", "",
+                            "Use mode => 'replace', or restore with into_schema.");
+  }
+  for (auto& constraint : table.live->constraints)
+    if (constraint.deferrable && (constraint.kind == 'u' || constraint.kind == 'x'))
+      throw snapback::error(sqlstate::feature_not_supported, "table \"" + table.qualified_name() + "\" has the deferrable constraint \"" + constraint.name + "\"",
+                            "Modes missing and upsert cannot prove it row by row.", "Use mode => 'replace'.");
+}
+
+void merge_table(const RestorePlan& plan, PlannedTable& table, bool overwrite, bool write, pg::Progress& progress) {
+  require_key(table);
+  pg::ServerInterrupts interrupts;
+  Json live_head{{"columns", Json::array()}};
+  for (auto& column : table.mapping.columns)
+    if (OidIsValid(column.type)) live_head["columns"].push_back({{"name", column.name}});
+  pg::push_latest_snapshot();
+  auto before = write ? read_live_state(*table.live, live_head, progress) : std::nullopt;
+  pg::pop_snapshot();
+  progress.phase(pg::Phase::writing, table.live->oid);
+  auto text = plan.reader->table_text(table.entry, interrupts);
+  RowParser parser(*text);
+  auto applied = pg::apply_rows(table.live->oid, table.qualified_name(), table.mapping, parser, {overwrite, write}, progress);
+  pg::fault_point("restore.table_loaded");
+  table.result.action = "merged";
+  table.result.inserted = applied.inserted;
+  table.result.updated = applied.updated;
+  table.result.unchanged = applied.unchanged;
+  table.written = applied.inserted + applied.updated > 0;
+  if (!write) return;
+  table.expected = before->fingerprint;
+  table.expected.add(applied.added);
+  table.expected.subtract(applied.removed);
+  table.expected_rows = before->rows + applied.inserted;
+}
+
+void empty_surplus(RestorePlan& plan, std::vector<RestoredTable>& extra, bool write, pg::Progress& progress) {
+  for (auto& table : plan.surplus) {
+    RestoredTable result;
+    result.schema = table.schema;
+    result.name = table.name;
+    result.deleted = count_rows(table, progress);
+    result.action = result.deleted ? "emptied" : "unchanged";
+    result.notes.push_back("this partition is not in the backup");
+    if (write && result.deleted) pg::empty_table(table.oid);
+    result.proven = write && result.deleted ? count_rows(table, progress) == 0 : result.deleted == 0;
+    extra.push_back(std::move(result));
+  }
+}
+
+// Promise: what is reported as restored was read from the table afterwards, by the way a backup reads it.
+void prove(PlannedTable& table, pg::Progress& progress) {
+  if (table.partitioned || !table.live || table.result.action == "skipped" || table.result.proven) return;
+  Json head{{"columns", Json::array()}};
+  for (auto& column : table.mapping.columns)
+    if (OidIsValid(column.type)) head["columns"].push_back({{"name", column.name}});
+  progress.phase(pg::Phase::proving, table.live->oid);
+  pg::push_latest_snapshot();
+  auto state = read_live_state(*table.live, head, progress);
+  pg::pop_snapshot();
+  if (!state || state->rows != table.expected_rows || !(state->fingerprint == table.expected))
+    throw snapback::error(sqlstate::data_corrupted, "table \"" + table.qualified_name() + "\" does not read back as it was restored",
+                          state ? std::to_string(table.expected_rows) + " rows were expected, " + std::to_string(state->rows) + " are there" +
+                                      (state->rows == table.expected_rows ? ", with other contents." : ".")
+                                : "Its columns changed.",
+                          "The restore was rolled back. Look for constraints, domains or generated columns that change values.");
+  table.result.proven = true;
+}
+
+void analyze(const PlannedTable& table) {
+  if (!table.written || table.partitioned) return;
+  // statistics are worth having at once, and cost one sample
+  pg::execute("ANALYZE " + pg::qualified(table.schema, table.name));
+}
+
+void refresh_live(PlannedTable& table) {
+  auto described = describe_tables({table.live->oid}, false);
+  table.live = described.at(0);
+}
+
+void write_everything(RestorePlan& plan, const RestoreRequest& request, std::vector<ForeignKeyDescription>& keys, std::vector<RestoredTable>& extra, pg::Progress& progress) {
+  progress.estimate(plan.reader->manifest().rows(), plan.reader->manifest().logical_bytes());
+  create_missing_tables(plan, request.into_schema);
+  pg::fault_point("restore.tables_created");
+  for (auto& table : plan.tables) {
+    if (!table.live || table.result.action == "skipped") continue;
+    if (table.partitioned) {
+      if (table.result.action.empty()) table.result.action = "through partitions";
+      continue;
+    }
+    table.mapping = map_columns(plan, table, *table.live, request.allow_loss);
+    if (request.mode == "replace" || table.result.action == "created")
+      replace_table(plan, table, progress);
+    else
+      merge_table(plan, table, request.mode == "upsert", true, progress);
+  }
+  empty_surplus(plan, extra, true, progress);
+  progress.phase(pg::Phase::indexing);
+  create_constraints(plan, request.into_schema);
+  create_foreign_keys(plan, request.into_schema);
+  progress.phase(pg::Phase::foreign_keys);
+  check_foreign_keys(keys);
+  pg::fault_point("restore.foreign_keys_checked");
+  for (auto& table : plan.tables)
+    if (table.result.action != "skipped") analyze(table);
+  progress.show();
+  advance_sequences(plan);
+  pg::fault_point("restore.before_proof");
+  for (auto& table : plan.tables) prove(table, progress);
+}
+
+// Reads and converts every row as the restore would, writes nothing.
+void preview_table(const RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, pg::Progress& progress) {
+  if (table.result.action == "skipped") return;
+  if (!table.live) {
+    table.result.action = "create";
+    table.result.inserted = table.backup->row_count;
+    return;
+  }
+  if (table.partitioned) {
+    table.result.action = "through partitions";
+    return;
+  }
+  table.mapping = map_columns(plan, table, *table.live, request.allow_loss);
+  if (request.mode != "replace") {
+    merge_table(plan, table, request.mode == "upsert", false, progress);
+    table.result.action = "merge";
+    return;
+  }
+  if (equals_backup(table, progress)) {
+    table.result.action = "unchanged";
+    table.result.unchanged = table.backup->row_count;
+    return;
+  }
+  table.result.action = "reload";
+  table.result.inserted = table.backup->row_count;
+  table.result.deleted = count_rows(*table.live, progress);
+}
+
+RestoreOutcome outcome_of(const RestorePlan& plan, std::vector<RestoredTable> extra, bool applied, const std::string& safety) {
+  RestoreOutcome outcome;
+  for (auto& table : plan.tables) outcome.tables.push_back(table.result);
+  for (auto& table : extra) outcome.tables.push_back(std::move(table));
+  outcome.applied = applied;
+  outcome.backup_id = plan.backup.id;
+  outcome.safety_backup_id = safety;
+  return outcome;
+}
+
+RestoreOutcome preview(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, pg::Progress& progress) {
+  std::vector<ForeignKeyDescription> keys;
+  auto plan = lock_and_plan(repository, request, backup, {AccessShareLock, false}, keys);
+  pg::TextForms forms;
+  std::vector<RestoredTable> extra;
+  for (auto& table : plan.tables) preview_table(plan, request, table, progress);
+  empty_surplus(plan, extra, false, progress);
+  forms.close();
+  return outcome_of(plan, std::move(extra), false, "");
+}
+
+RestoreOutcome perform(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, bool uncommitted, bool keep, pg::Progress& progress) {
+  std::vector<ForeignKeyDescription> keys;
+  LOCKMODE mode = request.mode == "replace" ? AccessExclusiveLock : ShareRowExclusiveLock;
+  auto plan = lock_and_plan(repository, request, backup, {mode, true}, keys);
+  pg::TextForms forms;
+  std::string safety;
+  if (request.safety_backup && keep) {
+    pg::push_latest_snapshot();
+    safety = take_safety_backup(repository, plan, uncommitted, progress);
+    pg::pop_snapshot();
+    pg::fault_point("restore.safety_taken");
+  }
+  std::vector<RestoredTable> extra;
+  write_everything(plan, request, keys, extra, progress);
+  forms.close();
+  pg::fault_point("restore.proven");
+  return outcome_of(plan, std::move(extra), keep, safety);
+}
+
+}  // namespace
+
+RestoreOutcome restore_backup(const RestoreRequest& request) {
+  check_mode(request.mode);
+  bool writes = !request.dry_run || request.rehearse;
+  if (writes) pg::refuse_read_only("backup_restore", false);
+  bool uncommitted = pg::transaction_has_written();
+  Repository repository(writes && request.safety_backup && !request.rehearse);
+  auto backup = find_backup(repository, request);
+  if (backup.state == "unreadable")
+    throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "Use another backup: backup_list() shows them.");
+  check_origin(backup, request.from_database);
+  pg::Progress progress(pg::Operation::restore, pg::Phase::locking);
+  if (!writes) return preview(repository, request, backup, progress);
+  if (!request.rehearse && !request.dry_run) return perform(repository, request, backup, uncommitted, true, progress);
+  RestoreOutcome outcome;
+  pg::in_subtransaction([&] { outcome = perform(repository, request, backup, uncommitted, false, progress); }, [](const std::string&) { return false; }, false);
+  return outcome;
+}
+
+void verify_restore(Repository& repository, BackupInfo& info, pg::Progress& progress) {
+  RestoreRequest request;
+  request.backup_id = info.id;
+  request.into_schema = "snapback_verify_" + info.id.substr(info.id.size() - 8);
+  request.safety_backup = false;
+  request.from_database = info.sidecar.backup.value("database", "");
+  pg::in_subtransaction([&] { perform(repository, request, info, false, false, progress); }, [](const std::string&) { return false; }, false);
+  info.sidecar.verified = "restore";
+  info.sidecar.verified_at = now_utc();
+}
+
+}  // namespace snapback::service

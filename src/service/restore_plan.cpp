@@ -1,0 +1,210 @@
+#include "service/restore_plan.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/error.hpp"
+#include "pg/call.hpp"
+#include "pg/type_names.hpp"
+#include "service/rights.hpp"
+#include "service/selection.hpp"
+
+namespace snapback::service {
+
+namespace {
+
+// Books that migration tools keep of the schema's own state: they describe the live schema, so a restore of everything leaves them alone.
+const std::set<std::string> migration_tables = {"_prisma_migrations", "schema_migrations", "ar_internal_metadata", "knex_migrations", "knex_migrations_lock",
+                                                "flyway_schema_history", "alembic_version", "django_migrations", "__drizzle_migrations"};
+
+bool holds_rows(const Json& head) {
+  std::string kind = head.value("kind", "");
+  return kind == "table" || kind == "partitioned table";
+}
+
+Json definition_of(const Json& schema, const TableEntry& entry) {
+  for (auto& table : schema.value("tables", Json::array()))
+    if (table.value("schema", "") == entry.schema() && table.value("name", "") == entry.name()) return table;
+  return nullptr;
+}
+
+// The picked tables with everything below picked partitioned ones; partitioned tables first, outer before inner.
+std::vector<std::size_t> with_partitions(const RestorePlan& plan, const PartitionTree& tree, const std::vector<std::size_t>& picked) {
+  std::set<std::size_t> all(picked.begin(), picked.end());
+  for (auto index : picked)
+    for (auto below : tree.below(index)) all.insert(below);
+  std::vector<std::size_t> ordered(all.begin(), all.end());
+  auto depth = [&](std::size_t index) {
+    int levels = 0;
+    for (std::size_t other = 0; other < plan.reader->manifest().tables.size(); ++other) {
+      if (!tree.is_root(other)) continue;
+      auto below = tree.below(other);
+      levels += std::binary_search(below.begin(), below.end(), index);
+    }
+    return levels;
+  };
+  std::map<std::size_t, int> depths;
+  for (auto index : ordered) depths[index] = tree.is_root(index) ? depth(index) : 1000;
+  std::stable_sort(ordered.begin(), ordered.end(), [&](auto a, auto b) { return depths[a] < depths[b]; });
+  return ordered;
+}
+
+void refuse_other_kind(const TableDescription& live, bool partitioned) {
+  char wanted = partitioned ? RELKIND_PARTITIONED_TABLE : RELKIND_RELATION;
+  if (live.kind == wanted) return;
+  const char* is = live.kind == RELKIND_VIEW ? "a view" : live.kind == RELKIND_MATVIEW ? "a materialized view" : live.kind == RELKIND_FOREIGN_TABLE ? "a foreign table"
+                   : live.kind == RELKIND_PARTITIONED_TABLE                            ? "a partitioned table"
+                                                                                       : "an ordinary table";
+  throw snapback::error(sqlstate::wrong_object_type, "cannot restore into \"" + live.qualified_name() + "\"",
+                        std::string("It is ") + is + " now; in the backup it is " + (partitioned ? "a partitioned table." : "an ordinary table."), "Rename it, or restore with into_schema.");
+}
+
+// True when a row of the backup has one of the columns.
+bool has_values(const RestorePlan& plan, std::size_t entry, const std::set<std::string>& columns) {
+  pg::ServerInterrupts interrupts;
+  auto text = plan.reader->table_text(entry, interrupts);
+  RowParser parser(*text);
+  while (parser.next_row()) {
+    std::string_view key;
+    while (parser.next_key(key)) {
+      if (columns.count(std::string(key))) return true;
+      parser.skip_value();
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<Oid> RestorePlan::live_tables() const {
+  std::set<Oid> oids;
+  for (auto& table : tables)
+    if (table.live) oids.insert(table.live->oid);
+  for (auto& table : surplus) oids.insert(table.oid);
+  return {oids.begin(), oids.end()};
+}
+
+RestorePlan make_plan(Repository& repository, const RestoreRequest& request, const BackupInfo& backup) {
+  RestorePlan plan;
+  plan.backup = backup;
+  plan.reader = repository.open(backup);
+  plan.schema = plan.reader->schema();
+  const Manifest& manifest = plan.reader->manifest();
+  std::vector<std::pair<std::string, std::string>> names;
+  for (auto& entry : manifest.tables) names.emplace_back(entry.schema(), entry.name());
+  PartitionTree tree(plan.schema, manifest);
+  auto picked = pick_tables(request.tables, names, backup.id);
+
+  std::vector<RowAccess> access;
+  std::vector<Oid> live;
+  for (auto index : with_partitions(plan, tree, picked)) {
+    PlannedTable table;
+    table.entry = index;
+    table.backup = &manifest.tables[index];
+    table.definition = definition_of(plan.schema, *table.backup);
+    table.schema = request.into_schema.empty() ? names[index].first : request.into_schema;
+    table.name = names[index].second;
+    table.partitioned = table.backup->head.value("kind", "") == "partitioned table";
+    table.result.schema = table.schema;
+    table.result.name = table.name;
+    if (!holds_rows(table.backup->head)) {
+      if (request.tables)
+        throw snapback::error(sqlstate::wrong_object_type, "cannot restore \"" + table.qualified_name() + "\"",
+                              "The backup holds the rows of a " + table.backup->head.value("kind", "") + "; only tables are restored.");
+      table.result.action = "skipped";
+      table.result.notes.push_back("it was a " + table.backup->head.value("kind", ""));
+    }
+    Oid original = find_live_table(names[index].first, names[index].second);
+    Oid target = request.into_schema.empty() ? original : find_live_table(table.schema, table.name);
+    if (!request.tables && request.into_schema.empty() && OidIsValid(target) && migration_tables.count(table.name)) {
+      table.result.action = "skipped";
+      table.result.notes.push_back("it describes the live schema; name it to restore it");
+    }
+    access.push_back({names[index].first, names[index].second, table.backup->head.value("oid", Oid{0}), original});
+    if (table.result.action.empty() && OidIsValid(target)) {
+      if (!request.into_schema.empty())
+        throw snapback::error(sqlstate::duplicate_table, "table \"" + table.qualified_name() + "\" already exists", "", "Restore into another schema, or drop that table first.");
+      live.push_back(target);
+    }
+    plan.tables.push_back(std::move(table));
+  }
+  check_row_access(backup, access, "restore from");
+
+  std::map<std::pair<std::string, std::string>, TableDescription> described;
+  for (auto& table : describe_tables(live, false)) described.emplace(std::make_pair(table.schema, table.name), table);
+  std::vector<Oid> roots;
+  for (auto& table : plan.tables) {
+    auto it = described.find({table.schema, table.name});
+    if (it == described.end() || !table.result.action.empty()) continue;
+    refuse_other_kind(it->second, table.partitioned);
+    table.live = it->second;
+    if (table.partitioned) roots.push_back(table.live->oid);
+  }
+  if (!roots.empty() && request.mode == "replace") {
+    std::set<Oid> planned;
+    for (auto oid : plan.live_tables()) planned.insert(oid);
+    std::vector<Oid> surplus;
+    for (auto oid : partitions_of(roots))
+      if (!planned.count(oid)) surplus.push_back(oid);
+    for (auto& table : describe_tables(surplus, false))
+      if (table.kind == RELKIND_RELATION) plan.surplus.push_back(table);
+  }
+  return plan;
+}
+
+bool same_targets(const RestorePlan& a, const RestorePlan& b) {
+  auto key = [](const RestorePlan& plan) {
+    std::vector<std::tuple<Oid, char, Oid, std::string>> keys;
+    for (auto& table : plan.tables)
+      keys.emplace_back(table.live ? table.live->oid : InvalidOid, table.live ? table.live->kind : '\0', table.live ? table.live->owner : InvalidOid, table.qualified_name());
+    for (auto& table : plan.surplus) keys.emplace_back(table.oid, table.kind, table.owner, table.qualified_name());
+    return keys;
+  };
+  return key(a) == key(b);
+}
+
+pg::ColumnMapping map_columns(const RestorePlan& plan, PlannedTable& table, const TableDescription& live, bool allow_loss) {
+  pg::ColumnMapping mapping;
+  std::set<std::string> dropped, present;
+  for (auto& column : table.backup->head.at("columns")) {
+    pg::ColumnTarget target;
+    target.name = column.at("name").get<std::string>();
+    target.form = column;
+    present.insert(target.name);
+    auto* found = live.column(target.name);
+    if (found == nullptr || found->generated) {
+      dropped.insert(target.name);
+      mapping.identical = false;
+      mapping.columns.push_back(std::move(target));
+      continue;
+    }
+    target.type = found->type;
+    target.typmod = found->typmod;
+    target.position = found->number - 1;
+    mapping.kept.push_back(found->number);
+    std::string was = column.at("type").get<std::string>();
+    if (was != found->type_name) {
+      mapping.identical = false;
+      table.result.notes.push_back("column \"" + target.name + "\" changed its type from " + was + " to " + found->type_name + ": values are converted");
+    }
+    mapping.columns.push_back(std::move(target));
+  }
+  for (auto& column : live.columns) {
+    if (present.count(column.name) || column.generated) continue;
+    mapping.defaulted.push_back(column.number);
+    table.result.notes.push_back("column \"" + column.name + "\" is not in the backup: it gets its default");
+  }
+  if (!dropped.empty()) {
+    std::string list;
+    for (auto& name : dropped) list += (list.empty() ? "\"" : ", \"") + name + "\"";
+    if (!allow_loss && has_values(plan, table.entry, dropped))
+      throw snapback::error(sqlstate::datatype_mismatch, "table \"" + table.qualified_name() + "\" no longer has all columns of the backup",
+                            "The backup has values in " + list + ", which the table lacks or computes itself now.",
+                            "Add the columns, restore with into_schema, or discard those values with allow_loss => true.");
+    table.result.notes.push_back("not restored, for the table no longer has them: " + list);
+  }
+  return mapping;
+}
+
+}  // namespace snapback::service
