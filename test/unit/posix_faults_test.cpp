@@ -154,7 +154,9 @@ TEST_F(PosixFaults, OpenFails) {
   SyscallFault fault("openat", EMFILE);
   EXPECT_STREQ(raised([&] { file->open_uncached(); }).sqlstate(), "58030");
   SyscallFault memory("openat", ENOMEM);
-  EXPECT_STREQ(raised([&] { location->open("a"); }).sqlstate(), "53200");
+  const error e = raised([&] { location->open("a"); });
+  EXPECT_STREQ(e.sqlstate(), "53200");
+  EXPECT_STREQ(e.what(), "could not open file \"a\": Cannot allocate memory");
 }
 
 TEST_F(PosixFaults, PublishByLink) {
@@ -228,7 +230,7 @@ TEST_F(PosixFaults, CreateFails) {
     const char* call;
     int number;
     const char* state;
-  } cases[] = {{"openat", ENOSPC, "53100"}, {"openat", EIO, "58030"},   {"openat", EROFS, "55000"},
+  } cases[] = {{"openat", ENOSPC, "53100"}, {"openat", EIO, "58030"},   {"openat", EROFS, "55000"}, {"openat", ENOTDIR, "42809"},
                {"flock", ENOLCK, "0A000"},  {"flock", ENOSYS, "0A000"}, {"fchmod", EPERM, "42501"}};
   for (const auto& [call, number, state] : cases) {
     {
