@@ -193,52 +193,68 @@ enter() {
 
 # ---- a chroot of another release -------------------------------------------------------------------------------------------
 
-# in_release PG SCRIPT ARGUMENTS...: runs the script in a chroot of the release that ships this version, made once and kept
-in_release() {
-    local pg=$1 script=$2 release cache root new top status=0
-    shift 2
-    release=$(release_for_pg "$pg")
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/pg_snapback
-    root=$cache/$release
-    top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-    can_be_root || die "PostgreSQL $pg needs a chroot of Debian $release, and that needs root or sudo"
-    mkdir -p "$cache"
-    exec 9>"$cache/$release.lock"
-    flock 9
-    if [ ! -d "$root" ]; then
-        need_packages debootstrap
-        new=$root.new
-        as_root rm -rf --one-file-system "$new"
-        say "making a chroot of Debian $release in $root (once)"
-        # an older debootstrap has no script named after a newer release; all of Debian's are the one of sid
-        quietly "$cache/$release.log" as_root debootstrap --variant=minbase "$release" "$new" "" sid ||
-            { as_root rm -rf --one-file-system "$new"; die "debootstrap of $release failed"; }
-        as_root mv "$new" "$root"
-    fi
-    flock -u 9
-    exec 9>&-
-    SNAPBACK_COPY=$(as_root mktemp -d "$root/tmp/tree.XXXXXX")
-    trap 'leave_release' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-    SNAPBACK_PIDFILE=$(mktemp)
-    as_root chown "$(id -u)" "$SNAPBACK_COPY"
-    copy_tree "$top" "$SNAPBACK_COPY/tree"
-    as_root cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
+# in_chroot ROOT COMMAND...: in namespaces of its own, so that the mounts need no undoing; $SNAPBACK_PIDFILE gets the process to kill
+in_chroot() {
     # shellcheck disable=SC2016
     as_root sh -c 'echo $$ >"$1"; shift; exec unshare --mount --pid --fork --kill-child bash -c "$0" bash "$@"' '
         root=$1
         shift
         # bound onto itself, because only a mount point can be the root of the namespaces that are made inside
-        mount --bind "$root" "$root" && mount -t proc none "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs none "$root/dev/shm" &&
-            mount --rbind /sys "$root/sys" || exit 1
+        mount --bind "$root" "$root" && mount -t proc none "$root/proc" && mount --rbind /dev "$root/dev" &&
+            mount -t tmpfs none "$root/dev/shm" && mount --rbind /sys "$root/sys" || exit 1
         chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
-        exit $?' "$SNAPBACK_PIDFILE" "$root" "TERM=${TERM:-dumb}" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" \
-        "${SNAPBACK_COPY#"$root"}/tree/scripts/$script" "$@" &
+        exit $?' "$SNAPBACK_PIDFILE" "$1" "TERM=${TERM:-dumb}" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" "${@:2}" &
     SNAPBACK_CHILD=$!
+    local status=0
     wait "$SNAPBACK_CHILD" || status=$?
     SNAPBACK_CHILD=
     return "$status"
+}
+
+# in_release PG SCRIPT ARGUMENTS...: runs the script in a chroot of the release that ships this version, made once and kept
+in_release() {
+    local pg=$1 script=$2 release cache root new top
+    shift 2
+    release=$(release_for_pg "$pg")
+    cache=${XDG_CACHE_HOME:-$HOME/.cache}/pg_snapback
+    root=$cache/$release
+    new=$root.new
+    top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+    can_be_root || die "PostgreSQL $pg needs a chroot of Debian $release, and that needs root or sudo"
+    mkdir -p "$cache"
+    SNAPBACK_PIDFILE=$(mktemp)
+    SNAPBACK_COPY=
+    trap leave_release EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    exec 9>"$cache/$release.lock"
+    flock 9
+    if [ ! -d "$root" ]; then
+        need_packages debootstrap
+        as_root rm -rf --one-file-system "$new"
+        say "making a chroot of Debian $release in $root (once)"
+        # an older debootstrap has no script named after a newer release; all of Debian's are the one of sid
+        quietly "$cache/$release.log" as_root debootstrap --variant=minbase "$release" "$new" "" sid || die "debootstrap failed"
+        # nothing is served from there: a mirror of testing that lags some days is good enough, and a power cut may spoil it
+        echo 'Acquire::Check-Valid-Until "false";' | as_root tee "$new/etc/apt/apt.conf.d/99pg_snapback" >/dev/null
+        echo force-unsafe-io | as_root tee "$new/etc/dpkg/dpkg.cfg.d/pg_snapback" >/dev/null
+        put_copy "$top" "$new"
+        in_chroot "$new" "${SNAPBACK_COPY#"$new"}/tree/scripts/test" --prepare --pg "$pg" 9>&- || die "no packages for PostgreSQL $pg"
+        as_root rm -rf "$SNAPBACK_COPY" "$new"/var/cache/apt/archives/*.deb
+        SNAPBACK_COPY=
+        as_root mv "$new" "$root"
+    fi
+    exec 9>&-
+    put_copy "$top" "$root"
+    in_chroot "$root" "${SNAPBACK_COPY#"$root"}/tree/scripts/$script" "$@"
+}
+
+# put_copy TOP ROOT: the tree, in a new folder of the chroot's /tmp
+put_copy() {
+    SNAPBACK_COPY=$(as_root mktemp -d "$2/tmp/tree.XXXXXX")
+    as_root chown "$(id -u)" "$SNAPBACK_COPY"
+    copy_tree "$1" "$SNAPBACK_COPY/tree"
+    as_root cp -L /etc/resolv.conf "$2/etc/resolv.conf" 2>/dev/null || true
 }
 
 leave_release() {
@@ -247,10 +263,13 @@ leave_release() {
         as_root kill -KILL "$(cat "$SNAPBACK_PIDFILE")" 2>/dev/null || true
         wait "$SNAPBACK_CHILD" 2>/dev/null || true
         # a killed run could not remove its own folder
-        as_root find "${SNAPBACK_COPY%/*}" -maxdepth 1 -name 'snapback.*' -newer "$SNAPBACK_PIDFILE" -exec rm -rf --one-file-system {} +
+        if [ -n "$SNAPBACK_COPY" ]; then
+            as_root find "${SNAPBACK_COPY%/*}" -maxdepth 1 -name 'snapback.*' -newer "$SNAPBACK_PIDFILE" \
+                -exec rm -rf --one-file-system {} +
+        fi
     fi
     rm -f "$SNAPBACK_PIDFILE"
-    as_root rm -rf --one-file-system "$SNAPBACK_COPY"
+    [ -z "$SNAPBACK_COPY" ] || as_root rm -rf --one-file-system "$SNAPBACK_COPY"
 }
 
 # ---- inside: building ------------------------------------------------------------------------------------------------------
