@@ -113,7 +113,8 @@ class RowContext {
 void put_text(FunctionCallInfo fcinfo, std::string_view text) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   call([&] {
-    Datum value = PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
+    const char* shown = pg_any_to_server(text.data(), static_cast<int>(text.size()), PG_UTF8);
+    Datum value = PointerGetDatum(cstring_to_text_with_len(shown, static_cast<int>(shown == text.data() ? text.size() : strlen(shown))));
     bool null = false;
     tuplestore_putvalues(result->setResult, result->setDesc, &value, &null);
   });
