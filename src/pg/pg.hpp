@@ -1,12 +1,20 @@
 // The server's headers, in the one order that works from C++: the C++ libraries that our headers use come first, because port.h makes macros of snprintf and its like.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include "postgres.h"

@@ -4,6 +4,7 @@
 #include "pg/subtransaction.hpp"
 
 extern "C" {
+#include "commands/tablecmds.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "nodes/makefuncs.h"

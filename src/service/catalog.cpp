@@ -327,8 +327,8 @@ std::vector<const ColumnDescription*> TableDescription::stored_columns() const {
 
 std::vector<AttrNumber> TableDescription::key_numbers() const {
   std::vector<AttrNumber> numbers;
-  for (auto& name : primary_key) {
-    auto* found = column(name);
+  for (auto& key_column : primary_key) {
+    auto* found = column(key_column);
     // a generated key column is not in the rows: the key cannot be read from them
     if (found == nullptr || found->generated) return {};
     numbers.push_back(found->number);

@@ -240,11 +240,6 @@ void analyze(const PlannedTable& table) {
   pg::execute("ANALYZE " + pg::qualified(table.schema, table.name));
 }
 
-void refresh_live(PlannedTable& table) {
-  auto described = describe_tables({table.live->oid}, false);
-  table.live = described.at(0);
-}
-
 void write_everything(RestorePlan& plan, const RestoreRequest& request, std::vector<ForeignKeyDescription>& keys, std::vector<RestoredTable>& extra, pg::Progress& progress) {
   progress.estimate(plan.reader->manifest().rows(), plan.reader->manifest().logical_bytes());
   create_missing_tables(plan, request.into_schema);

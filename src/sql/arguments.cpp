@@ -27,7 +27,7 @@ HeapTuple build_tuple(TupleDesc description, const std::vector<Cell>& row) {
 // 1234.5 -> shortest text that reads back
 std::string seconds_text(double seconds) {
   char buffer[64];
-  std::snprintf(buffer, sizeof(buffer), "%.3f", seconds);
+  snprintf(buffer, sizeof(buffer), "%.3f", seconds);
   return buffer;
 }
 

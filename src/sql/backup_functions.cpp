@@ -132,7 +132,7 @@ SNAPBACK_FUNCTION(backup_show) {
 SNAPBACK_FUNCTION(backup_verify) {
   auto result = service::verify_backup(required_text(fcinfo, 0, "backup_id"), required_text(fcinfo, 1, "level"));
   char seconds[64];
-  std::snprintf(seconds, sizeof(seconds), "%.3f", result.seconds);
+  snprintf(seconds, sizeof(seconds), "%.3f", result.seconds);
   return composite_result(fcinfo, {result.backup_id, boolean_cell(result.ok), result.level, std::to_string(result.tables), std::to_string(result.rows), seconds,
                                    std::to_string(result.problems.size()), problems_to_json(result).dump()});
 }

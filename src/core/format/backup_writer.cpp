@@ -88,9 +88,7 @@ void BackupWriter::begin(const Json& backup, const Json& schema) {
   State& s = *state_;
   require(!s.begun, "begin called twice");
   const std::string schema_text = dump_object(schema, "the schema");
-  if (schema_text.size() > max_schema_text)
-    throw error(sqlstate::program_limit_exceeded, "the description of the tables is too large for a backup",
-                "It has " + std::to_string(schema_text.size()) + " bytes; the most is " + std::to_string(max_schema_text) + ".", "Back up fewer tables at a time.");
+  check_schema_size(schema_text.size());
   s.manifest.backup = backup;
   s.add_text(document_start_text(backup));
   s.add_text(schema_text);

@@ -62,6 +62,12 @@ std::string dump_object(const Json& object, const char* what) {
   return dump_utf8(object, what);
 }
 
+void check_schema_size(std::uint64_t size) {
+  if (size > max_schema_text)
+    throw error(sqlstate::program_limit_exceeded, "the description of the tables is too large for a backup",
+                "It has " + std::to_string(size) + " bytes; the most is " + std::to_string(max_schema_text) + ".", "Back up fewer tables at a time.");
+}
+
 std::string table_head_text(const Json& head) {
   std::string text = dump_object(head, "a table's head");
   text.pop_back();

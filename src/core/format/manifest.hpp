@@ -58,6 +58,9 @@ struct Manifest {
 // A JSON object in one line of UTF-8. Raises XX000, naming `what`, when it holds text that is not UTF-8 or is no object.
 std::string dump_object(const Json& object, const char* what);
 
+// Raises 54000 when the text of a "schema" object is longer than a reader takes.
+void check_schema_size(std::uint64_t size);
+
 // What a table adds to the document around its rows: {"schema":...,"rows":[ and its end of line; then the end of line after the last row, if there is one,
 // and ],"row_count":...}. Between tables stands ",\n".
 std::string table_head_text(const Json& head);

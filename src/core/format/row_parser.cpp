@@ -120,7 +120,8 @@ bool RowParser::next_row() {
   spilled_ = false;
   spilled_bytes_ = 0;
   value_due_ = false;
-  open_.assign(1, 'o');
+  open_.clear();
+  open_.push_back('o');
   return true;
 }
 
@@ -277,8 +278,16 @@ void RowParser::read_string(std::string& out) {
   value_due_ = false;
 }
 
-// Consumes a number and leaves it in lexeme_.
-void RowParser::scan_number() {
+// Consumes a number; what it returns is valid until the next call.
+std::string_view RowParser::scan_number() {
+  const char* end = cursor_;
+  while (end != limit_ && is_number_char(*end)) ++end;
+  if (end != limit_) {
+    const std::string_view number(cursor_, static_cast<std::size_t>(end - cursor_));
+    if (!is_number(number)) fail("malformed number");
+    cursor_ = end;
+    return number;
+  }
   lexeme_.clear();
   do {
     const char* const start = cursor_;
@@ -286,14 +295,14 @@ void RowParser::scan_number() {
     lexeme_.append(start, static_cast<std::size_t>(cursor_ - start));
   } while (cursor_ == limit_ && refill());
   if (!is_number(lexeme_)) fail("malformed number");
+  return lexeme_;
 }
 
 void RowParser::read_scalar(std::string& out) {
   value_due_ = false;
   switch (peek()) {
     case JsonToken::number:
-      scan_number();
-      out += lexeme_;
+      out += scan_number();
       return;
     case JsonToken::true_value:
       expect_literal("true");
@@ -319,8 +328,9 @@ inline void RowParser::skip_blanks() {
 
 // Blanks are allowed between the tokens inside the value, not before and behind it.
 void RowParser::walk_value() {
-  walk_.clear();
   value_due_ = false;
+  if (need() == '"') return scan_string(nullptr);
+  walk_.clear();
   for (;;) {
     // a value begins here
     switch (peek()) {

@@ -22,11 +22,11 @@ class TextSource {
 // One piece of text, for tests and for a value's own text.
 class SingleTextSource final : public TextSource {
  public:
-  explicit SingleTextSource(std::string_view text) : text_(text) {}
+  explicit SingleTextSource(std::string_view whole) : text_(whole) {}
   std::string_view next() override {
-    auto text = text_;
+    auto whole = text_;
     text_ = {};
-    return text;
+    return whole;
   }
 
  private:
@@ -88,7 +88,7 @@ class RowParser {
   unsigned read_hex4();
   void read_escape(std::string* out);
   void scan_string(std::string* out);  // decodes into out, or only checks when it is null
-  void scan_number();
+  std::string_view scan_number();
   void skip_blanks();
   void walk_value();
   void end_row();

@@ -1,6 +1,7 @@
 // Finds the bytes that JSON strings escape, sixteen at a time where the processor can.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -10,8 +11,15 @@
 
 namespace snapback::scan {
 
+inline constexpr auto special_bytes = [] {
+  std::array<bool, 256> table{};
+  for (int c = 0; c < 0x20; ++c) table[static_cast<std::size_t>(c)] = true;
+  table['"'] = table['\\'] = true;
+  return table;
+}();
+
 // True for '"', '\\' and bytes below 0x20: what cannot stand for itself inside a JSON string.
-inline bool is_special(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
+inline bool is_special(char c) { return special_bytes[static_cast<unsigned char>(c)]; }
 
 // Nonzero when one of eight bytes is special.
 inline std::uint64_t special_in_word(std::uint64_t word) {
@@ -20,10 +28,16 @@ inline std::uint64_t special_in_word(std::uint64_t word) {
   return (((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & highs;
 }
 
-inline std::uint64_t load_word(const char* p) {
-  std::uint64_t word;
+template <typename Word = std::uint64_t>
+inline Word load_word(const char* p) {
+  Word word;
   std::memcpy(&word, p, sizeof word);
   return word;
+}
+
+template <typename Word>
+inline void store_word(char* p, Word word) {
+  std::memcpy(p, &word, sizeof word);
 }
 
 #if defined(__SSE2__)
@@ -64,10 +78,31 @@ inline void copy_plain(const char*& p, const char* end, char*& out) {
     out += 16;
   }
 #endif
-  while (end - p >= 8 && special_in_word(load_word(p)) == 0) {
-    std::memcpy(out, p, 8);
-    p += 8;
-    out += 8;
+  for (; end - p >= 16; p += 8, out += 8) {
+    const std::uint64_t word = load_word(p);
+    if (special_in_word(word) != 0) break;
+    store_word(out, word);
+  }
+  // fewer than 16 bytes: two words that overlap
+  const std::ptrdiff_t rest = end - p;
+  if (rest >= 8 && rest < 16) {
+    const std::uint64_t first = load_word(p), last = load_word(end - 8);
+    if ((special_in_word(first) | special_in_word(last)) == 0) {
+      store_word(out, first);
+      store_word(out + rest - 8, last);
+      p = end;
+      out += rest;
+      return;
+    }
+  } else if (rest >= 4 && rest < 8) {
+    const auto first = load_word<std::uint32_t>(p), last = load_word<std::uint32_t>(end - 4);
+    if (special_in_word(first | std::uint64_t{last} << 32) == 0) {
+      store_word(out, first);
+      store_word(out + rest - 4, last);
+      p = end;
+      out += rest;
+      return;
+    }
   }
   while (p != end && !is_special(*p)) *out++ = *p++;
 }

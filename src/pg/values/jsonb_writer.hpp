@@ -1,13 +1,13 @@
 // jsonb to JSON text.
 #pragma once
 
-#include "core/format/row_sink.hpp"
+#include "pg/values/out.hpp"
 #include "pg/pg.hpp"
 
 namespace snapback::pg::values {
 
 // Writes a detoasted jsonb as the JSON value that jsonb_out shows, without its limit of 1 GB. An object whose only key is "$hex", and a jsonb that cannot be written in
 // UTF-8, become {"$hex":"…"} over that text. May raise PostgreSQL errors.
-void write_jsonb(RowSink& sink, const void* jsonb);
+void write_jsonb(Out& out, const void* jsonb);
 
 }  // namespace snapback::pg::values

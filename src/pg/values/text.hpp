@@ -2,36 +2,33 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <string_view>
 
-#include "core/format/row_sink.hpp"
+#include "pg/values/out.hpp"
 
 namespace snapback::pg::values {
 
 // Writes a text of the server's encoding as one JSON value: a string in UTF-8, or {"$hex":"…"} with the bytes themselves when they have no exact UTF-8 form
 // (SQL_ASCII databases, damaged values, characters that do not convert there and back). May raise PostgreSQL errors (memory).
-void write_text(RowSink& sink, const char* text, std::size_t size);
+void write_text(Out& out, const char* text, std::size_t size);
 
-// The same for a text known to be ASCII without '"', '\\' and control characters; at most 1 MB.
-inline void write_plain(RowSink& sink, const char* text, std::size_t size) {
-  char* out = sink.reserve(size + 2);
-  *out++ = '"';
-  std::memcpy(out, text, size);
-  out += size;
-  *out++ = '"';
-  sink.commit(out);
-}
+// A string of text that must be UTF-8; otherwise an error of SQLSTATE 22021 that names `type` is raised.
+void write_utf8(Out& out, const char* text, std::size_t size, const char* type);
+
+// Plain bytes of any length.
+void write_raw(Out& out, const char* bytes, std::size_t size);
 
 // {"$hex":"…"}
-void write_hex_object(RowSink& sink, const char* bytes, std::size_t size);
+void write_hex_object(Out& out, const char* bytes, std::size_t size);
 
-// True when a JSON string of these bytes, as they are, is valid UTF-8.
+// True when the bytes, as they are, are valid UTF-8 without zero bytes.
 bool is_utf8(const char* text, std::size_t size);
 
-// Space that escape_text() needs for n bytes.
-constexpr std::size_t escaped_size(std::size_t n) { return n * 6 + 16; }
+// A text of the server's encoding in UTF-8: itself, or palloc'd; null when it has no UTF-8 form that converts back to the same bytes.
+const char* exact_utf8(const char* text, std::size_t size, std::size_t& utf8_size);
 
-// Copies [p, end) with JSON escapes to `out`, up to the first byte above 0x7f when `stop_at_high`; advances p, returns the end of what was written. May write up to 16
-// bytes past that.
-char* escape_text(char* out, const char*& p, const char* end, bool stop_at_high);
+// `"name":` with the name escaped.
+std::string json_label(std::string_view utf8_name);
 
 }  // namespace snapback::pg::values

@@ -4,10 +4,9 @@
 
 #include "pg/call.hpp"
 #include "pg/values/jsonb_writer.hpp"
-#include "pg/values/scalars.hpp"
-#include "pg/values/text.hpp"
 
 extern "C" {
+#include "access/detoast.h"
 #include "utils/array.h"
 #include "utils/arrayaccess.h"
 #include "utils/date.h"
@@ -26,19 +25,35 @@ inline void release(const void* detoasted, Datum value) {
   if (detoasted != DatumGetPointer(value)) pfree(const_cast<void*>(detoasted));
 }
 
-}  // namespace
+// A small varlena is stored with a header of one byte, unaligned. Server code that walks over it wants it aligned; a copy here costs no palloc.
+class Aligned {
+ public:
+  explicit Aligned(Datum value) : value_(value) {
+    auto* stored = reinterpret_cast<struct varlena*>(DatumGetPointer(value));
+    if (!VARATT_IS_EXTENDED(stored)) {
+      varlena_ = stored;
+    } else if (VARATT_IS_SHORT(stored)) {
+      const std::size_t size = VARSIZE_SHORT(stored) - VARHDRSZ_SHORT;
+      varlena_ = reinterpret_cast<struct varlena*>(copy_);
+      SET_VARSIZE(varlena_, size + VARHDRSZ);
+      memcpy(VARDATA(varlena_), VARDATA_SHORT(stored), size);
+    } else {
+      varlena_ = detoast_attr(stored);
+    }
+  }
+  struct varlena* get() const { return varlena_; }
+  // To be called when nothing raised; otherwise the context's reset does it.
+  void release() {
+    if (varlena_ != reinterpret_cast<struct varlena*>(copy_)) values::release(varlena_, value_);
+  }
 
-std::string json_label(const std::string& name) {
-  std::string label(escaped_size(name.size()) + 3, '\0');
-  char* out = label.data();
-  *out++ = '"';
-  const char* p = name.data();
-  out = escape_text(out, p, p + name.size(), false);
-  *out++ = '"';
-  *out++ = ':';
-  label.resize(static_cast<std::size_t>(out - label.data()));
-  return label;
-}
+ private:
+  Datum value_;
+  struct varlena* varlena_;
+  alignas(MAXIMUM_ALIGNOF) char copy_[VARATT_SHORT_MAX + VARHDRSZ];
+};
+
+}  // namespace
 
 ValueWriter::Kind ValueWriter::kind_of(const TypeShape& shape, const FmgrInfo& output) {
   switch (shape.base) {
@@ -96,215 +111,216 @@ ValueWriter::ValueWriter(const TypeShape& shape, MemoryContext context) {
 
 ValueWriter::~ValueWriter() = default;
 
-void ValueWriter::write(Datum value, RowSink& sink) {
+void ValueWriter::write_others(Datum value, Out& out) {
   switch (kind_) {
-    case Kind::int2:
-      sink.commit(put_integer(sink.reserve(integer_room), DatumGetInt16(value)));
-      return;
-    case Kind::int4:
-      sink.commit(put_integer(sink.reserve(integer_room), DatumGetInt32(value)));
-      return;
     case Kind::int8: {
       const std::int64_t number = DatumGetInt64(value);
-      char* out = sink.reserve(integer_room + 2);
+      char* at = out.need(integer_room + 2);
       if (number >= -largest_exact && number <= largest_exact) {
-        out = put_integer(out, number);
+        at = put_integer(at, number);
       } else {
-        *out++ = '"';
-        out = put_integer(out, number);
-        *out++ = '"';
+        *at++ = '"';
+        at = put_integer(at, number);
+        *at++ = '"';
       }
-      sink.commit(out);
+      out.take(at);
       return;
     }
     case Kind::boolean:
-      if (DatumGetBool(value))
-        sink.append("true", 4);
-      else
-        sink.append("false", 5);
-      return;
-    case Kind::text:
-      write_text(value, sink);
+      out.put(DatumGetBool(value) ? std::string_view("true") : std::string_view("false"));
       return;
     case Kind::timestamp:
-    case Kind::timestamptz: {
-      char* out = sink.reserve(timestamp_room);
-      *out++ = '"';
-      if (!put_timestamp(out, DatumGetTimestamp(value))) {
-        write_output(value, sink);
-        return;
-      }
-      if (kind_ == Kind::timestamptz) {
-        memcpy(out, "+00", 3);
-        out += 3;
-      }
-      *out++ = '"';
-      sink.commit(out);
+    case Kind::timestamptz:
+      write_timestamp(value, out);
       return;
-    }
     case Kind::uuid: {
-      char* out = sink.reserve(uuid_room + 2);
-      *out++ = '"';
-      out = put_uuid(out, DatumGetUUIDP(value)->data);
-      *out++ = '"';
-      sink.commit(out);
+      char* at = out.need(uuid_room + 2);
+      *at++ = '"';
+      at = put_uuid(at, DatumGetUUIDP(value)->data);
+      *at++ = '"';
+      out.take(at);
       return;
     }
     case Kind::numeric:
-      write_numeric(value, sink);
+      write_numeric(value, out);
       return;
-    default:
-      write_slowly(value, sink);
-  }
-}
-
-void ValueWriter::write_slowly(Datum value, RowSink& sink) {
-  switch (kind_) {
     case Kind::float4:
-    case Kind::float8: {
-      const double number = kind_ == Kind::float4 ? static_cast<double>(DatumGetFloat4(value)) : DatumGetFloat8(value);
-      if (!std::isfinite(number)) {
-        write_plain(sink, std::isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity", std::isnan(number) ? 3 : number > 0 ? 8 : 9);
-        return;
-      }
-      if (number == 0 && std::signbit(number)) {
-        write_plain(sink, "-0", 2);
-        return;
-      }
-      char* out = sink.reserve(float_room);
-      sink.commit(kind_ == Kind::float4 ? put_float4(out, DatumGetFloat4(value)) : put_float8(out, number));
-      return;
-    }
-    case Kind::name: {
-      const char* text = NameStr(*DatumGetName(value));
-      values::write_text(sink, text, strnlen(text, NAMEDATALEN));
-      return;
-    }
-    case Kind::character: {
-      // the text that PostgreSQL 16 and later show; earlier ones put out the bare byte, which is no text
-      const auto byte = static_cast<unsigned char>(DatumGetChar(value));
-      char text[4] = {static_cast<char>(byte)};
-      std::size_t size = byte == 0 ? 0 : 1;
-      if (byte >= 0x80) {
-        text[0] = '\\';
-        text[1] = static_cast<char>('0' + (byte >> 6));
-        text[2] = static_cast<char>('0' + ((byte >> 3) & 7));
-        text[3] = static_cast<char>('0' + (byte & 7));
-        size = 4;
-      }
-      values::write_text(sink, text, size);
-      return;
-    }
-    case Kind::bytes:
-      write_bytes(value, sink);
+    case Kind::float8:
+      write_float(value, out);
       return;
     case Kind::date: {
-      char* out = sink.reserve(date_room + 2);
-      *out++ = '"';
-      if (!put_date(out, DatumGetDateADT(value))) {
-        write_output(value, sink);
+      char* at = out.need(date_room + 2);
+      *at++ = '"';
+      if (!put_date(at, DatumGetDateADT(value))) {
+        write_output(value, out);
         return;
       }
-      *out++ = '"';
-      sink.commit(out);
-      return;
-    }
-    case Kind::time: {
-      char* out = sink.reserve(time_room + 2);
-      *out++ = '"';
-      out = put_time(out, DatumGetTimeADT(value));
-      *out++ = '"';
-      sink.commit(out);
+      *at++ = '"';
+      out.take(at);
       return;
     }
     case Kind::jsonb: {
-      const void* jsonb = PG_DETOAST_DATUM(value);
-      write_jsonb(sink, jsonb);
-      release(jsonb, value);
+      Aligned jsonb(value);
+      write_jsonb(out, jsonb.get());
+      jsonb.release();
       return;
     }
-    case Kind::enumeration:
-      write_enum(value, sink);
-      return;
     case Kind::array:
-      write_array(value, sink);
-      return;
-    case Kind::composite:
-      write_composite(value, sink);
+      write_array(value, out);
       return;
     default:
-      write_output(value, sink);
+      write_rare(value, out);
   }
 }
 
-void ValueWriter::write_text(Datum value, RowSink& sink) {
+void ValueWriter::write_rare(Datum value, Out& out) {
+  switch (kind_) {
+    case Kind::name: {
+      const char* text = NameStr(*DatumGetName(value));
+      write_text(out, text, strnlen(text, NAMEDATALEN));
+      return;
+    }
+    case Kind::character:
+      write_character(value, out);
+      return;
+    case Kind::bytes:
+      write_bytes(value, out);
+      return;
+    case Kind::time: {
+      char* at = out.need(time_room + 2);
+      *at++ = '"';
+      at = put_time(at, DatumGetTimeADT(value));
+      *at++ = '"';
+      out.take(at);
+      return;
+    }
+    case Kind::enumeration:
+      write_enum(value, out);
+      return;
+    case Kind::composite:
+      write_composite(value, out);
+      return;
+    default:
+      write_output(value, out);
+  }
+}
+
+void ValueWriter::write_toasted_text(Datum value, Out& out) {
   const struct varlena* text = PG_DETOAST_DATUM_PACKED(value);
-  values::write_text(sink, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
+  write_text(out, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
   release(text, value);
 }
 
-void ValueWriter::write_bytes(Datum value, RowSink& sink) {
+void ValueWriter::write_timestamp(Datum value, Out& out) {
+  char* at = out.need(timestamp_room);
+  *at++ = '"';
+  if (!put_timestamp(at, DatumGetTimestamp(value))) {
+    write_output(value, out);
+    return;
+  }
+  if (kind_ == Kind::timestamptz) {
+    memcpy(at, "+00", 3);
+    at += 3;
+  }
+  *at++ = '"';
+  out.take(at);
+}
+
+void ValueWriter::write_float(Datum value, Out& out) {
+  const double number = kind_ == Kind::float4 ? static_cast<double>(DatumGetFloat4(value)) : DatumGetFloat8(value);
+  if (!std::isfinite(number)) {
+    out.put(std::isnan(number) ? std::string_view("\"NaN\"") : number > 0 ? std::string_view("\"Infinity\"") : std::string_view("\"-Infinity\""));
+    return;
+  }
+  if (number == 0 && std::signbit(number)) {
+    out.put("\"-0\"");
+    return;
+  }
+  char* at = out.need(float_room);
+  out.take(kind_ == Kind::float4 ? put_float4(at, DatumGetFloat4(value)) : put_float8(at, number));
+}
+
+void ValueWriter::write_character(Datum value, Out& out) {
+  // the text that PostgreSQL 16 and later show; earlier ones put out the bare byte, which is no text
+  const auto byte = static_cast<unsigned char>(DatumGetChar(value));
+  char text[4] = {static_cast<char>(byte)};
+  std::size_t size = byte == 0 ? 0 : 1;
+  if (byte >= 0x80) {
+    text[0] = '\\';
+    text[1] = static_cast<char>('0' + (byte >> 6));
+    text[2] = static_cast<char>('0' + ((byte >> 3) & 7));
+    text[3] = static_cast<char>('0' + (byte & 7));
+    size = 4;
+  }
+  write_text(out, text, size);
+}
+
+void ValueWriter::write_bytes(Datum value, Out& out) {
   const struct varlena* bytes = PG_DETOAST_DATUM_PACKED(value);
-  sink.append("\"\\\\x", 4);
-  sink.append_hex(reinterpret_cast<const unsigned char*>(VARDATA_ANY(bytes)), VARSIZE_ANY_EXHDR(bytes));
-  sink.append("\"", 1);
+  out.put("\"\\\\x");
+  out.flushed().append_hex(reinterpret_cast<const unsigned char*>(VARDATA_ANY(bytes)), VARSIZE_ANY_EXHDR(bytes));
+  out.resume();
+  out.put('"');
   release(bytes, value);
 }
 
-void ValueWriter::write_numeric(Datum value, RowSink& sink) {
+void ValueWriter::write_numeric(Datum value, Out& out) {
   const struct varlena* numeric = PG_DETOAST_DATUM_PACKED(value);
   const char* body = VARDATA_ANY(numeric);
-  char* out = sink.reserve(numeric_room(body) + 2);
-  *out++ = '"';
-  out = put_numeric(out, body, VARSIZE_ANY_EXHDR(numeric));
-  *out++ = '"';
-  sink.commit(out);
+  char* at = out.need(numeric_room(body) + 2);
+  *at++ = '"';
+  at = put_numeric(at, body, VARSIZE_ANY_EXHDR(numeric));
+  *at++ = '"';
+  out.take(at);
   release(numeric, value);
 }
 
-void ValueWriter::write_output(Datum value, RowSink& sink) {
+void ValueWriter::write_output(Datum value, Out& out) {
   char* text = OutputFunctionCall(&output_, value);
-  values::write_text(sink, text, strlen(text));
+  write_text(out, text, strlen(text));
   pfree(text);
 }
 
-void ValueWriter::write_enum(Datum value, RowSink& sink) {
+void ValueWriter::write_enum(Datum value, Out& out) {
   const Oid oid = DatumGetObjectId(value);
   auto found = labels_.find(oid);
   if (found == labels_.end()) {
     const char* text = OutputFunctionCall(&output_, value);
-    label_->begin_row();
-    values::write_text(*label_, text, strlen(text));
+    label_->clear();
+    Out label(*label_);
+    write_text(label, text, strlen(text));
+    label.flush();
     found = labels_.emplace(oid, label_->text()).first;
   }
-  sink.append(found->second);
+  out.put(found->second);
 }
 
-void ValueWriter::write_array(Datum value, RowSink& sink) {
-  ArrayType* array = DatumGetArrayTypeP(value);
+void ValueWriter::write_array(Datum value, Out& out) {
+  Aligned aligned(value);
+  auto* array = reinterpret_cast<ArrayType*>(aligned.get());
   const int dimensions = ARR_NDIM(array);
   if (!as_array_ || dimensions > 1 || (dimensions == 1 && ARR_LBOUND(array)[0] != 1)) {
-    write_output(PointerGetDatum(array), sink);
+    write_output(PointerGetDatum(array), out);
   } else {
     const int count = ArrayGetNItems(dimensions, ARR_DIMS(array));
     array_iter elements;
     array_iter_setup(&elements, reinterpret_cast<AnyArrayType*>(array));
-    sink.append("[", 1);
+    out.put('[');
     for (int i = 0; i < count; ++i) {
       bool is_null;
       const Datum element = array_iter_next(&elements, &is_null, i, element_length_, element_by_value_, element_alignment_);
-      if (i != 0) sink.append(",", 1);
+      if (i != 0) out.put(',');
       if (is_null)
-        sink.append("null", 4);
+        out.put("null");
       else
-        element_->write(element, sink);
+        element_->write(element, out);
     }
-    sink.append("]", 1);
+    out.put(']');
   }
-  release(array, value);
+  aligned.release();
 }
 
-void ValueWriter::write_composite(Datum value, RowSink& sink) {
+void ValueWriter::write_composite(Datum value, Out& out) {
   check_stack_depth();
   HeapTupleHeader header = DatumGetHeapTupleHeader(value);
   HeapTupleData tuple;
@@ -319,13 +335,13 @@ void ValueWriter::write_composite(Datum value, RowSink& sink) {
   char separator = '{';
   for (auto& field : fields_) {
     if (nulls[field.position]) continue;
-    sink.append(&separator, 1);
-    sink.append(field.label);
-    field.writer->write(datums[field.position], sink);
+    out.put(separator);
+    out.put(field.label);
+    field.writer->write(datums[field.position], out);
     separator = ',';
   }
-  if (separator == '{') sink.append("{", 1);
-  sink.append("}", 1);
+  if (separator == '{') out.put('{');
+  out.put('}');
   pfree(nulls);
   pfree(datums);
   release(header, value);

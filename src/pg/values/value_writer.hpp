@@ -6,9 +6,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/format/row_sink.hpp"
 #include "pg/pg.hpp"
 #include "pg/values/memory_sink.hpp"
+#include "pg/values/out.hpp"
+#include "pg/values/scalars.hpp"
+#include "pg/values/text.hpp"
 #include "pg/values/type_shape.hpp"
 
 namespace snapback::pg::values {
@@ -21,9 +23,28 @@ class ValueWriter {
   ValueWriter(const ValueWriter&) = delete;
   ValueWriter& operator=(const ValueWriter&) = delete;
 
-  // One value that is not NULL. To be called inside pg::call; may raise PostgreSQL errors and what the sink throws. What it allocates in CurrentMemoryContext is freed again
-  // for single large values, the rest is the caller's to reset.
-  void write(Datum value, RowSink& sink);
+  // One value that is not NULL. To be called inside pg::call; may raise PostgreSQL errors and what the sink throws. What it allocates in CurrentMemoryContext for large
+  // values is freed again, the rest is the caller's to reset.
+  void write(Datum value, Out& out) {
+    switch (kind_) {
+      case Kind::int2:
+        out.take(put_integer(out.need(integer_room), static_cast<std::int32_t>(DatumGetInt16(value))));
+        return;
+      case Kind::int4:
+        out.take(put_integer(out.need(integer_room), DatumGetInt32(value)));
+        return;
+      case Kind::text: {
+        auto* text = reinterpret_cast<struct varlena*>(DatumGetPointer(value));
+        if (VARATT_IS_EXTENDED(text) && !(VARATT_IS_SHORT(text)))
+          write_toasted_text(value, out);
+        else
+          write_text(out, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
+        return;
+      }
+      default:
+        write_others(value, out);
+    }
+  }
 
  private:
   enum class Kind : unsigned char {
@@ -37,14 +58,18 @@ class ValueWriter {
   };
 
   static Kind kind_of(const TypeShape& shape, const FmgrInfo& output);
-  void write_slowly(Datum value, RowSink& sink);
-  void write_text(Datum value, RowSink& sink);
-  void write_bytes(Datum value, RowSink& sink);
-  void write_numeric(Datum value, RowSink& sink);
-  void write_enum(Datum value, RowSink& sink);
-  void write_array(Datum value, RowSink& sink);
-  void write_composite(Datum value, RowSink& sink);
-  void write_output(Datum value, RowSink& sink);
+  void write_others(Datum value, Out& out);
+  void write_rare(Datum value, Out& out);
+  void write_toasted_text(Datum value, Out& out);
+  void write_bytes(Datum value, Out& out);
+  void write_float(Datum value, Out& out);
+  void write_timestamp(Datum value, Out& out);
+  void write_numeric(Datum value, Out& out);
+  void write_character(Datum value, Out& out);
+  void write_enum(Datum value, Out& out);
+  void write_array(Datum value, Out& out);
+  void write_composite(Datum value, Out& out);
+  void write_output(Datum value, Out& out);
 
   Kind kind_;
   bool as_array_ = false;  // form array
@@ -58,8 +83,5 @@ class ValueWriter {
   std::unordered_map<Oid, std::string> labels_;  // of an enum, as JSON values
   std::unique_ptr<MemorySink> label_;
 };
-
-// `"name":` with the name escaped.
-std::string json_label(const std::string& utf8_name);
 
 }  // namespace snapback::pg::values
