@@ -25,12 +25,14 @@ namespace {
 struct KeyLookup {
   Relation index;
   IndexScanDesc scan;
+  MemoryContext context;  // lives as long as the scan, which keeps what it allocates on the way
   ScanKeyData keys[INDEX_MAX_KEYS];
   AttrNumber columns[INDEX_MAX_KEYS];
   int count;
 };
 
 void open_lookup_unsafe(KeyLookup& lookup, Relation relation, Oid index) {
+  lookup.context = CurrentMemoryContext;
   lookup.index = index_open(index, AccessShareLock);
   lookup.count = IndexRelationGetNumberOfKeyAttributes(lookup.index);
   for (int i = 0; i < lookup.count; ++i) {
@@ -50,8 +52,12 @@ bool find_unsafe(KeyLookup& lookup, TupleTableSlot* wanted, TupleTableSlot* foun
     if (wanted->tts_isnull[position]) return false;
     lookup.keys[i].sk_argument = wanted->tts_values[position];
   }
+  // not in the context of the row, which is reset before the scan frees its list of dead entries
+  MemoryContext row = MemoryContextSwitchTo(lookup.context);
   index_rescan(lookup.scan, lookup.keys, lookup.count, nullptr, 0);
-  return index_getnext_slot(lookup.scan, ForwardScanDirection, found);
+  bool exists = index_getnext_slot(lookup.scan, ForwardScanDirection, found);
+  MemoryContextSwitchTo(row);
+  return exists;
 }
 
 }  // namespace
