@@ -32,7 +32,7 @@ class Aligned {
     auto* stored = reinterpret_cast<struct varlena*>(DatumGetPointer(value));
     if (!VARATT_IS_EXTENDED(stored)) {
       varlena_ = stored;
-    } else if (VARATT_IS_SHORT(stored)) {
+    } else if (VARATT_IS_SHORT(stored) && !VARATT_IS_EXTERNAL(stored)) {
       const std::size_t size = VARSIZE_SHORT(stored) - VARHDRSZ_SHORT;
       varlena_ = reinterpret_cast<struct varlena*>(copy_);
       SET_VARSIZE(varlena_, size + VARHDRSZ);

@@ -35,7 +35,7 @@ class ValueWriter {
         return;
       case Kind::text: {
         auto* text = reinterpret_cast<struct varlena*>(DatumGetPointer(value));
-        if (VARATT_IS_EXTENDED(text) && !(VARATT_IS_SHORT(text)))
+        if (VARATT_IS_COMPRESSED(text) || VARATT_IS_EXTERNAL(text)) [[unlikely]]
           write_toasted_text(value, out);
         else
           write_text(out, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
