@@ -77,7 +77,7 @@ Json backup_object(const Repository& repository, const BackupContents& contents,
           {"extension_version", "1.0.0"},
           {"label", contents.label},
           {"kind", contents.kind},
-          {"role", pg::role_name(GetSessionUserId())},
+          {"role", pg::role_name(GetUserId())},
           {"all_tables", contents.wide},
           {"uncommitted", contents.uncommitted},
           {"not_captured", not_captured(contents.tables)}};

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "pg/fault.hpp"
 #include "service/pending.hpp"
+#include "service/rights.hpp"
 
 namespace snapback::service {
 
@@ -10,6 +11,7 @@ BackupInfo delete_backup(const std::string& id) {
   Repository repository(true);
   repository.location().sweep();
   auto backup = repository.find(id);
+  check_keeping_right(backup, "delete");
   if (backup.sidecar.pinned)
     throw snapback::error(sqlstate::object_in_use, "backup \"" + backup.id + "\" is pinned", "", "Unpin it first: SELECT backup_unpin('" + backup.id + "').");
   remove_at_commit(repository.location().path(), backup.id);
@@ -20,6 +22,7 @@ BackupInfo delete_backup(const std::string& id) {
 BackupInfo pin_backup(const std::string& id, bool pinned) {
   Repository repository(true);
   auto backup = repository.find(id);
+  check_keeping_right(backup, pinned ? "pin" : "unpin");
   if (backup.state == "unreadable")
     throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "A backup that cannot be read is not worth keeping; look at backup_verify().");
   backup.sidecar.pinned = pinned;

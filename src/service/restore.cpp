@@ -39,6 +39,7 @@ void check_mode(const std::string& mode) {
 BackupInfo find_backup(Repository& repository, const RestoreRequest& request) {
   if (request.backup_id != "latest") return repository.find(request.backup_id);
   if (!request.tables) return repository.latest();
+  if (request.tables->empty()) pick_tables(request.tables, {}, "");  // raises
   // names, not patterns, say what the newest backup has to hold
   std::vector<std::pair<std::string, std::string>> wanted;
   for (auto& name : *request.tables) {

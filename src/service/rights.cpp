@@ -3,16 +3,36 @@
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 #include "pg/call.hpp"
+#include "pg/server.hpp"
 #include "pg/spi.hpp"
 
 namespace snapback::service {
 
-bool may_restore_everything() {
-  if (pg::call([] { return superuser(); })) return true;
+namespace {
+
+// Whether the current user may execute a function of schema "snapback" that exists only to carry a right.
+bool holds_right(const char* function) {
   auto rows = pg::query(
       "SELECT pg_catalog.has_function_privilege(p.oid, 'EXECUTE') FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-      "WHERE n.nspname = 'snapback' AND p.proname = 'may_restore' AND p.pronargs = 0");
+      "WHERE n.nspname = 'snapback' AND p.proname = $1 AND p.pronargs = 0",
+      {function});
   return !rows.empty() && rows[0][0] == "t";
+}
+
+bool is_superuser() {
+  return pg::call([] { return superuser(); });
+}
+
+}  // namespace
+
+bool may_restore_everything() { return is_superuser() || holds_right("may_restore"); }
+
+void check_keeping_right(const BackupInfo& backup, const char* action) {
+  if (is_superuser()) return;
+  if (backup.is_own && (holds_right("may_operate") || backup.taken_by() == pg::role_name(GetUserId()))) return;
+  throw snapback::error(sqlstate::insufficient_privilege, std::string("permission denied to ") + action + " backup \"" + backup.id + "\"",
+                        backup.is_own ? "It was taken by another role." : "It was not taken by this database.",
+                        backup.is_own ? "A superuser can grant the right to all backups of this database: SELECT backup_grant('role', 'operate')." : "Only a superuser may do this.");
 }
 
 void check_row_access(const BackupInfo& backup, const std::vector<RowAccess>& tables, const char* action) {

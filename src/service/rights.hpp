@@ -21,6 +21,9 @@ struct RowAccess {
 // Raises one 42501 naming every table whose rows the current user may not have: who is neither of the above has to own the very table (same OID, backup of this database).
 void check_row_access(const BackupInfo& backup, const std::vector<RowAccess>& tables, const char* action);
 
+// Raises 42501 unless the current user may delete or pin this backup: superusers; roles granted `operate` and who took it, for backups of this database.
+void check_keeping_right(const BackupInfo& backup, const char* action);
+
 // Raises unless the backup is this database's own, or `from_database` names its database and the user may restore everything.
 void check_origin(const BackupInfo& backup, const std::string& from_database);
 

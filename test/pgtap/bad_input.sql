@@ -86,11 +86,14 @@ CROSS JOIN (VALUES ('{flashcards}', '42P01 table "flashcards" does not exist in 
                    ('{}', '22023 the list of tables is empty'),
                    ('{NULL}', '22023 argument "tables" must not hold nulls'),
                    ('{""}', '22023 invalid table name or pattern ""')) AS v (tables, expected);
+SELECT is(tests.attempt(format('SELECT * FROM %s(''latest'', %L)', verb, tables)), expected, verb || ' latest ' || tables)
+FROM unnest('{backup_restore,backup_compare}'::text[]) AS verb
+CROSS JOIN (VALUES ('{}', '22023 the list of tables is empty'), ('{""}', '22023 invalid table name or pattern ""'),
+                   ('{NULL}', '22023 argument "tables" must not hold nulls')) AS v (tables, expected);
 SELECT matches(tests.attempt($$SELECT * FROM backup_restore('latest', '{nothing}')$$), '^(42P01|42704) ', 'latest with an unknown table');
 SELECT matches(tests.attempt($$SELECT * FROM backup_compare('latest', '{nothing}')$$), '^(42P01|42704) ', 'here too');
 
 -- arguments that go together, or do not
-SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L, into_schema => %L)', :'good', 'nowhere')), '^(3F000|42704) .*"nowhere"', 'into a schema that is not there');
 CREATE SCHEMA beside;
 CREATE TABLE beside.subjects (id integer);
 SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L, %L, into_schema => %L)', :'good', '{subjects}', 'beside')), '^42P07 ',
@@ -99,9 +102,7 @@ SELECT is((SELECT count(*) FROM pg_class WHERE relnamespace = 'beside'::regnames
 SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L, into_schema => %L)', :'good', schema)), '^(22023|42501|42P07|42939) ', 'not into ' || schema)
 FROM unnest('{pg_catalog,information_schema,pg_toast,snapback}'::text[]) AS schema;
 SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L, into_schema => %L)', :'good', '')), '^(22023|3F000|42704) ', 'into a schema without a name');
-SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L, %L, into_schema => %L, mode => %L)', :'good', '{topics}', 'beside', 'upsert')), '^22023 ',
-               'a mode for tables that are made anew');
-SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L, dry_run => true, rehearse => true)', :'good')), '^22023 ', 'dry run or rehearsal');
+SELECT is((SELECT bool_or(applied) FROM backup_restore(:'good', dry_run => true, rehearse => true)), false, 'a dry run that is rehearsed applies nothing');
 SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L, from_database => %L)', :'good', 'elsewhere')), '^22023 ', 'a database it is not from');
 SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, dry_run => true, from_database => %L)', :'good', current_database())), 'ok', 'its own may be named');
 SELECT matches(tests.attempt(format('SELECT backup_download(%L, %s)', :'good', part)), '^22023 argument "part" must be 1 or more', 'part ' || part)
@@ -122,6 +123,7 @@ FROM (VALUES ('encrypt', 'SELECT * FROM backup_create(encrypt => true)'), ('encr
 SELECT isnt(backup_grant('bad_reader', 'operate'), NULL, 'a role with operate');
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO bad_reader;
 REVOKE SELECT ON subjects, topics FROM bad_reader;
+DROP TABLE beside.subjects;
 SELECT is(tests.attempt('bad_reader', 'SELECT * FROM backup_create()'), '42501 permission denied for 2 tables', 'tables without SELECT');
 GRANT SELECT ON subjects, topics TO bad_reader;
 ALTER TABLE topics ENABLE ROW LEVEL SECURITY;
@@ -133,7 +135,7 @@ CREATE TABLE changing (id integer PRIMARY KEY, kept text, gone text);
 INSERT INTO changing VALUES (1, 'a', 'b'), (2, 'c', NULL);
 SELECT id AS old_shape FROM backup_create('{changing}') \gset
 ALTER TABLE changing DROP COLUMN gone;
-SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'old_shape')), '^(22023|0A000|55000|42703) ', 'values that have no column any more');
+SELECT matches(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'old_shape')), '^42804 ', 'values that have no column any more');
 SELECT alike(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'old_shape')) || ' ' || tests.detail() || ' ' || tests.hint(), '%gone%', 'the column is named');
 SELECT is((SELECT count(*) FROM changing), 2::bigint, 'nothing was changed');
 SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, allow_loss => true)', :'old_shape')), 'ok', 'allow_loss drops them');
