@@ -1,0 +1,185 @@
+# What the tests of server life share: servers, statements with their SQLSTATE, statements that run while the test goes on.
+package SnapbackTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(new_server storage stored unfinished attempt start finish backend wait_asleep wait_blocked wait_up fault value
+  check_log log_text is_outcome patience);
+
+# Seconds that something may take at most which is given one second; servers under the sanitizers are slow.
+sub patience { return $ENV{SNAPBACK_SANITIZE} ? 6 : 1.5 }
+
+# new_server(NAME, OPTIONS): a running server with the extension. Options: conf (lines), init (of Cluster::init, a hash), bare
+# (the extension is not created). The log has the SQLSTATE of every line.
+sub new_server
+{
+	my ($name, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(%{ $options{init} // {} });
+	$node->append_conf('postgresql.conf', <<END);
+autovacuum = off
+log_statement = none
+log_line_prefix = '%m [%p] %q%a %e '
+restart_after_crash = on
+max_wal_size = 4GB
+END
+	$node->append_conf('postgresql.conf', $options{conf}) if $options{conf};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pg_snapback') unless $options{bare};
+	return $node;
+}
+
+# Where a server keeps its backups when nothing is set.
+sub storage { return $_[0]->data_dir . '-snapback' }
+
+# Names of the files in a directory.
+sub stored
+{
+	my ($directory) = @_;
+	return () unless -d $directory;
+	opendir(my $handle, $directory) or die "$directory: $!";
+	my @names = sort grep { !/^\.\.?$/ } readdir $handle;
+	closedir $handle;
+	return @names;
+}
+
+# Those that are neither a backup nor a sidecar.
+sub unfinished
+{
+	return grep { !/^backup_\d{8}T\d{6}Z_[0-9a-f]{8}\.(json\.zst|state\.json)$/ } stored($_[0]);
+}
+
+# A statement that makes the next call misbehave at a point: fault('backup.table_read=kill').
+sub fault
+{
+	my ($setting) = @_;
+	$setting =~ s/'/''/g;
+	return "LOAD 'pg_snapback'; SET pg_snapback.test_fault = '$setting';\n";
+}
+
+my $jobs = 0;
+my $folder;    # of the scripts that psql reads
+
+# start(NODE, SQL, OPTIONS): psql runs the statements while the test goes on. Options: database, user.
+sub start
+{
+	my ($node, $sql, %options) = @_;
+	my %job = (node => $node, out => '', err => '', started => time, name => 'job_' . ++$jobs);
+	local %ENV = ($node->_get_env, PGAPPNAME => $job{name});
+	$folder //= PostgreSQL::Test::Utils::tempdir_short();
+	my $file = "$folder/$job{name}.sql";
+	append_to_file($file, $sql);
+	my @command = ('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose', '-v', 'SHOW_CONTEXT=never',
+		'-d', $options{database} // 'postgres');
+	push @command, '-U', $options{user} if $options{user};
+	$job{handle} = IPC::Run::start([ @command, '-f', $file ], '<', \undef, '>', \$job{out}, '2>', \$job{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return \%job;
+}
+
+# Waits for its end; returns state ('' when all went well, 'lost' when the connection broke), message, detail, hint, out.
+sub finish
+{
+	my ($job) = @_;
+	$job->{handle}->finish;
+	my %outcome = (out => $job->{out}, err => $job->{err}, seconds => time - $job->{started}, state => '', message => '', detail => '', hint => '');
+	chomp $outcome{out};
+	if ($job->{err} =~ /^(?:psql:\S+ )?(?:ERROR|FATAL):  (\w{5}): (.*)$/m)
+	{
+		@outcome{qw(state message)} = ($1, $2);
+		$outcome{detail} = $1 if $job->{err} =~ /^DETAIL:  (.*)$/m;
+		$outcome{hint} = $1 if $job->{err} =~ /^HINT:  (.*)$/m;
+	}
+	elsif ($job->{err} =~ /server closed the connection|connection to server was lost/)
+	{
+		$outcome{state} = 'lost';
+	}
+	elsif ($job->{handle}->result(0) != 0)
+	{
+		$outcome{state} = 'psql: ' . $job->{err};
+	}
+	return \%outcome;
+}
+
+sub attempt
+{
+	return finish(start(@_));
+}
+
+# One value, for comparing; dies when the statement fails.
+sub value { return $_[0]->safe_psql('postgres', $_[1]) }
+
+sub is_outcome
+{
+	my ($outcome, $state, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($outcome->{state}, $state, $name) or diag($outcome->{err});
+	return $outcome->{state} eq $state;
+}
+
+# The process that serves a started job.
+sub backend
+{
+	my ($job) = @_;
+	return value($job->{node}, "SELECT pid FROM pg_stat_activity WHERE application_name = '$job->{name}'");
+}
+
+sub wait_until
+{
+	my ($job, $condition, $what) = @_;
+	for (1 .. 600)
+	{
+		return 1 if value($job->{node}, "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$job->{name}' AND $condition");
+		$job->{handle}->pump_nb;
+		usleep(50_000);
+	}
+	die "$job->{name} is not $what: $job->{err}";
+}
+
+# Until it sleeps at its fault point.
+sub wait_asleep { return wait_until($_[0], "wait_event_type = 'Extension'", 'asleep') }
+
+# Until it waits for a lock.
+sub wait_blocked { return wait_until($_[0], "wait_event_type = 'Lock'", 'blocked') }
+
+# Until the server has recovered from a crash.
+sub wait_up
+{
+	my ($node) = @_;
+	for (1 .. 600)
+	{
+		my ($code) = $node->psql('postgres', 'SELECT 1');
+		return if $code == 0;
+		usleep(100_000);
+	}
+	die "the server did not come up again";
+}
+
+sub log_text { return slurp_file($_[0]->logfile) }
+
+# check_log(NODE, STATES, NAME): the server has reported nothing worse than errors of these SQLSTATEs.
+sub check_log
+{
+	my ($node, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my %expected = map { $_ => 1 } @$expected;
+	my @others;
+	foreach my $line (split /\n/, log_text($node))
+	{
+		next unless $line =~ /^\d{4}-\S+ \S+ \S+ \[\d+\] (?:.*? )?(\w{5}) (PANIC|FATAL|ERROR|WARNING):  /;
+		push @others, $line if $2 eq 'PANIC' || !$expected{$1};
+	}
+	my @crashes = grep { /was terminated by signal/ && !/signal 9/ } split /\n/, log_text($node);
+	is(join("\n", @others, @crashes), '', $name);
+	return;
+}
+
+1;
