@@ -20,3 +20,14 @@ CREATE FUNCTION snapback_row_read(source regclass, target regclass, lines text, 
 
 CREATE FUNCTION snapback_row_bench(source regclass, what text) RETURNS double precision
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'snapback_row_bench';
+
+-- the error boundary (src/sql/testing_boundary.cpp)
+
+CREATE FUNCTION snapback_boundary_raise(kind text, nested boolean DEFAULT false) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'snapback_boundary_raise';
+
+CREATE FUNCTION snapback_boundary_swallow(kind text, times integer DEFAULT 1) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'snapback_boundary_swallow';
+
+CREATE FUNCTION snapback_boundary_left() RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'snapback_boundary_left';
