@@ -85,7 +85,7 @@ TEST_F(PosixFaults, SignalsDoNotMatter) {
   int turn = 0;
   const auto every_second = [&] { return ++turn % 2 != 0 ? EINTR : 0; };
   SyscallFault open_fault("openat", every_second), write_fault("write", every_second), read_fault("pread", every_second);
-  SyscallFault range_fault("sync_file_range", every_second), lock_fault("flock", every_second);
+  SyscallFault range_fault("sync_file_range", every_second), lock_fault("flock", every_second), sync_fault("fsync", every_second);
   auto file = location->create_partial("a");
   file->append(data.data(), data.size());
   file->sync(no_interrupts);
@@ -128,8 +128,11 @@ TEST_F(PosixFaults, DirectReadsRefusedAtRead) {
     SyscallFault fault("pread", EINVAL, 0, 1);
     EXPECT_EQ(read_whole(*copy), data);
   }
+  ASSERT_TRUE(file->publish("a"));
+  auto plain = location->open("a");
   SyscallFault fault("pread", EINVAL);
   EXPECT_STREQ(raised([&] { read_whole(*copy); }).sqlstate(), "58030");
+  EXPECT_STREQ(raised([&] { read_whole(*plain); }).sqlstate(), "58030");
 }
 
 TEST_F(PosixFaults, ReadErrors) {

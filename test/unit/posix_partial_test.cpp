@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -185,6 +186,7 @@ TEST_F(PosixPartial, KilledWriter) {
   ASSERT_EQ(::pipe(ready), 0);
   const pid_t child = ::fork();
   if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     auto file = location->create_partial("a");
     file->append("abc", 3);
     if (::write(ready[1], "x", 1) != 1) ::_exit(1);
@@ -203,6 +205,40 @@ TEST_F(PosixPartial, KilledWriter) {
   EXPECT_TRUE(names().empty());
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+TEST_F(PosixPartial, KilledAnywhere) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 25; ++round) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (int i = 0;; ++i) {
+        const std::string name = std::to_string(round) + "_" + std::to_string(i);
+        auto file = written(name, pattern(50000, static_cast<unsigned>(i)));
+        if (!file->publish(name)) ::_exit(1);
+        location->write_small("state", pattern(5000, static_cast<unsigned>(i)));
+      }
+    }
+    ::usleep(random() % 30000);
+    ASSERT_EQ(::kill(child, SIGKILL), 0);
+    int status;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    EXPECT_LE(location->sweep(), 2);
+    for (const auto& file : location->list()) {
+      const std::size_t underscore = file.name.find('_');
+      EXPECT_FALSE(file.being_written);
+      if (underscore == std::string::npos) {
+        EXPECT_EQ(file.name, "state");
+        EXPECT_EQ(file.size, 5000U);
+        continue;
+      }
+      EXPECT_EQ(location->read_small(file.name), pattern(50000, static_cast<unsigned>(std::stoul(file.name.substr(underscore + 1)))));
+      location->remove(file.name);
+    }
+    for (const std::string& name : names()) EXPECT_EQ(name, "state");
+  }
 }
 
 TEST_F(PosixPartial, TwoSweepersAtOnce) {

@@ -28,8 +28,6 @@ const char* state_of(int number) {
       return sqlstate::insufficient_privilege;
     case ENOENT:
       return sqlstate::undefined_file;
-    case EEXIST:
-      return sqlstate::duplicate_file;
     case ENOTDIR:
     case EISDIR:
     case ELOOP:
@@ -157,9 +155,17 @@ Descriptor create_locked(int directory, const std::string& name, unsigned mode) 
   }
 }
 
+int sync_descriptor(int descriptor) {
+  int result;
+  do {
+    result = ::fsync(descriptor);
+  } while (result != 0 && errno == EINTR);
+  return result;
+}
+
 void sync_directory(int directory, const std::string& name) {
   // some file systems cannot sync a directory, and say so with these two
-  if (::fsync(directory) != 0 && errno != EBADF && errno != EINVAL) fail_write(errno, "make durable the directory entry of", name, 0, directory);
+  if (sync_descriptor(directory) != 0 && errno != EBADF && errno != EINVAL) fail_write(errno, "make durable the directory entry of", name, 0, directory);
 }
 
 void write_all(int descriptor, const char* data, std::size_t size, const std::string& name, std::uint64_t written_before) {

@@ -57,6 +57,8 @@ int try_lock(int descriptor, Lock lock);
 // Raises 0A000 where the file system has no locks, 53100, 42501, 58030.
 Descriptor create_locked(int directory, const std::string& name, unsigned mode);
 
+// fsync(), which some file systems interrupt at a signal: that says nothing about the contents, any other failure is final.
+int sync_descriptor(int descriptor);
 // Makes names in a directory durable. Raises 53100, 58030.
 void sync_directory(int directory, const std::string& name);
 

@@ -141,7 +141,7 @@ class PosixLocation final : public Location {
     }
     try {
       write_all(file.get(), contents.data(), contents.size(), name, 0);
-      if (::fsync(file.get()) != 0) fail_write(errno, "make durable", name, contents.size(), file.get());
+      if (sync_descriptor(file.get()) != 0) fail_write(errno, "make durable", name, contents.size(), file.get());
       if (::renameat(directory.get(), temporary.c_str(), directory.get(), name.c_str()) != 0)
         fail_write(errno, "replace", name, contents.size(), directory.get());
     } catch (...) {

@@ -57,7 +57,7 @@ class PosixPartialFile final : public PartialFile {
     interrupts.check();
     // never a second attempt: after a failure the kernel may have dropped the pages and would report success
     guarded([&] {
-      if (::fsync(file_.get()) != 0) fail_write(errno, "make durable", name_, size_, file_.get());
+      if (sync_descriptor(file_.get()) != 0) fail_write(errno, "make durable", name_, size_, file_.get());
     });
     synced_ = true;
   }

@@ -36,6 +36,7 @@ class PartialFile {
   // Opens the synced contents so that reads come from the device where that is possible: O_DIRECT, or the page cache dropped.
   virtual std::unique_ptr<ReadableFile> open_uncached() = 0;
   // Gives the file its final name and makes the directory durable; false when the name is taken (nothing changed).
+  // Needs sync() after the last append(). Where it raises, no file stands under the final name.
   virtual bool publish(const std::string& final_name) = 0;
 };
 
@@ -55,13 +56,15 @@ class Location {
   // Raises 58P01 (missing), 42501 (no access) or 42809 (not a directory), each with a hint naming the setting.
   virtual void check_readable() = 0;
   // The same for writing; creates the directory (mode 0700) when it is missing and its parent exists.
+  // Also raises 55000 (a read-only file system, or a directory that other users can write to) and 53100.
   virtual void prepare_for_writing() = 0;
   // Regular files only; symbolic links, directories and other things are passed over.
   virtual std::vector<StoredFile> list() = 0;
   virtual bool exists(const std::string& name) = 0;
   // Raises 58P01 when the file is missing; refuses symbolic links.
   virtual std::unique_ptr<ReadableFile> open(const std::string& name) = 0;
-  // Creates <name>.partial, locks it, and removes it again unless published.
+  // Creates <name>.partial, locks it, and removes it again unless published. Raises 55006 when another process writes that very file,
+  // 0A000 where the file system has no locks, 53100, 42501, 58030.
   virtual std::unique_ptr<PartialFile> create_partial(const std::string& name) = 0;
   // Small files (at most a few MB): whole contents; written durably under a temporary name, then renamed over the old one.
   virtual std::string read_small(const std::string& name) = 0;
