@@ -209,7 +209,7 @@ TEST_F(PosixPartial, KilledWriter) {
 
 TEST_F(PosixPartial, KilledAnywhere) {
   std::mt19937 random(5);
-  for (int round = 0; round < 25; ++round) {
+  for (int round = 0; round < 20; ++round) {
     const pid_t child = ::fork();
     if (child == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -263,7 +263,7 @@ TEST_F(PosixPartial, SweepAndListNeverHurtWriters) {
       auto mine = open_posix_location(directory, 0600, setting_name);
       while (!stop) i == 0 ? static_cast<void>(mine->sweep()) : static_cast<void>(mine->list());
     });
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 50; ++i) {
     const std::string name = "file" + std::to_string(i);
     auto file = written(name, name);
     EXPECT_TRUE(file->publish(name));
@@ -272,7 +272,7 @@ TEST_F(PosixPartial, SweepAndListNeverHurtWriters) {
   }
   stop = true;
   for (auto& other : others) other.join();
-  EXPECT_EQ(location->list().size(), 151U);
+  EXPECT_EQ(location->list().size(), 51U);
   for (const auto& file : location->list())
     if (file.name != "state") {
       EXPECT_EQ(location->read_small(file.name), file.name);
