@@ -8,7 +8,8 @@
 
 namespace snapback {
 
-// `path` absolute; `file_mode` 0600 or 0640, given to every file made here; `setting` is the configuration parameter that error hints name.
+// `path` absolute; `file_mode` 0600 or 0640, given to every file made here whatever the umask; `setting` is the configuration parameter that error hints name.
+// Touches nothing yet. Raises 22023 when the path is not absolute.
 std::unique_ptr<Location> open_posix_location(std::string path, unsigned file_mode, std::string setting);
 
 }  // namespace snapback
