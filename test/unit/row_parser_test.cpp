@@ -74,13 +74,13 @@ std::string describe_value(RowParser& parser) {
 const std::string sample_rows[] = {
     R"({"id":1,"título":"Física \"I\"\n\\ \/ \b\f\r\t é","big":-12.5e+10,"yes":true,"no":false,"nothing":null})",
     R"({})",
-    R"({"a":[],"b":[1,[2,"x"],{"c":{}}],"o":{"p":"\ud83d\ude00\u00e9\u20ac","q\n":0}})",
+    R"({"a":[],"b":[1,[2,"x"],{"c":{}}],"o":{"p":"\ud83d\ude00\u00e9\u20ac\u0041","q\n":0}})",
     R"({"long":"0123456789abcdef0123456789abcdef","e":"","z":[{},[],""]})",
 };
 const std::string sample_values[] = {
     "{id=1;título=<Física \"I\"\n\\ / \b\f\r\t é>;big=-12.5e+10;yes=true;no=false;nothing=null;}",
     "{}",
-    "{a=[];b=[1;[2;<x>;];{c={};};];o={p=<😀é€>;q\n=0;};}",
+    "{a=[];b=[1;[2;<x>;];{c={};};];o={p=<😀é€A>;q\n=0;};}",
     "{long=<0123456789abcdef0123456789abcdef>;e=<>;z=[{};[];<>;];}",
 };
 constexpr std::size_t samples = std::size(sample_rows);

@@ -101,7 +101,7 @@ TEST(RowSink, EscapesLongTextInPieces) {
 TEST(RowSink, NeverReservesMoreThanPromised) {
   TextSink sink;
   sink.begin_row();
-  const std::string text(5 << 20, '\x01');
+  const std::string text((2 << 20) + 1, '\x01');
   sink.append_escaped(text.data(), text.size());
   sink.append(text);
   sink.append_hex(reinterpret_cast<const unsigned char*>(text.data()), text.size());

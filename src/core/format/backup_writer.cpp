@@ -9,7 +9,6 @@
 namespace snapback {
 namespace {
 
-constexpr std::size_t structure_cut = std::size_t{16} << 20;  // text of a frame between rows
 constexpr std::size_t write_size = std::size_t{1} << 20;      // small frames are gathered to this
 constexpr std::string_view separator = ",\n";
 
@@ -22,6 +21,7 @@ void require(bool condition, const char* what) {
 struct BackupWriter::State {
   PartialFile& file;
   ZstdCompressor compressor;
+  std::size_t structure_text;
   Interrupts& interrupts;
   Manifest manifest;
   Sha256 file_sha256;
@@ -32,7 +32,9 @@ struct BackupWriter::State {
   std::string unwritten;   // frames on their way to the file
   bool begun = false, in_table = false, finished = false;
 
-  State(PartialFile& to, const EncoderOptions& options, Interrupts& given) : file(to), compressor(options.compression_level), interrupts(given) {}
+  State(PartialFile& to, const EncoderOptions& options, Interrupts& given) : file(to), compressor(options.compression_level), structure_text(options.structure_text), interrupts(given) {
+    require(structure_text != 0 && structure_text < max_frame_text, "frame sizes are out of range");
+  }
 
   void write(std::string_view data) {
     file_sha256.update(data.data(), data.size());
@@ -69,7 +71,7 @@ struct BackupWriter::State {
   void add_text(std::string_view text) {
     structure += text;
     std::string_view rest = structure;
-    for (; rest.size() >= structure_cut; rest.remove_prefix(structure_cut)) add_structure_frame(rest.substr(0, structure_cut));
+    for (; rest.size() >= structure_text; rest.remove_prefix(structure_text)) add_structure_frame(rest.substr(0, structure_text));
     structure.erase(0, structure.size() - rest.size());
   }
 

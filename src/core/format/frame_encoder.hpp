@@ -37,6 +37,7 @@ struct EncoderOptions {
   int compression_level = 1;                       // zstd, 1..19
   std::size_t frame_text = std::size_t{4} << 20;   // a frame ends after the first row that reaches this much text
   std::size_t row_cut = std::size_t{16} << 20;     // a row longer than this is cut over consecutive frames of its own
+  std::size_t structure_text = std::size_t{16} << 20;  // text between rows is cut into frames of this size
 };
 
 // Compresses one piece of text into one independent zstd frame (content size and checksum in it). The result is appended to `out`.

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SSE2__)
+// PG_SNAPBACK_PORTABLE: what other processors run, for tests
+#if defined(__SSE2__) && !defined(PG_SNAPBACK_PORTABLE)
+#define PG_SNAPBACK_SSE2 1
 #include <emmintrin.h>
 #endif
 
@@ -40,7 +42,7 @@ inline void store_word(char* p, Word word) {
   std::memcpy(p, &word, sizeof word);
 }
 
-#if defined(__SSE2__)
+#if defined(PG_SNAPBACK_SSE2)
 inline __m128i load_block(const char* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 
 // One bit per special byte of a block.
@@ -54,7 +56,7 @@ inline unsigned special_in_block(__m128i block) {
 
 // The first special byte in [p, end), or end.
 inline const char* find_special(const char* p, const char* end) {
-#if defined(__SSE2__)
+#if defined(PG_SNAPBACK_SSE2)
   for (; end - p >= 16; p += 16)
     if (const unsigned mask = special_in_block(load_block(p)); mask != 0) return p + __builtin_ctz(mask);
 #endif
@@ -65,7 +67,7 @@ inline const char* find_special(const char* p, const char* end) {
 
 // Copies the bytes of [p, end) before the first special one to `out`, may write up to 16 bytes past what it copied, and advances both.
 inline void copy_plain(const char*& p, const char* end, char*& out) {
-#if defined(__SSE2__)
+#if defined(PG_SNAPBACK_SSE2)
   while (end - p >= 16) {
     const __m128i block = load_block(p);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), block);
@@ -78,11 +80,13 @@ inline void copy_plain(const char*& p, const char* end, char*& out) {
     out += 16;
   }
 #endif
+#if !defined(PG_SNAPBACK_SSE2)
   for (; end - p >= 16; p += 8, out += 8) {
     const std::uint64_t word = load_word(p);
     if (special_in_word(word) != 0) break;
     store_word(out, word);
   }
+#endif
   // fewer than 16 bytes: two words that overlap
   const std::ptrdiff_t rest = end - p;
   if (rest >= 8 && rest < 16) {

@@ -6,7 +6,7 @@ namespace snapback {
 namespace {
 
 const char* skip_ascii(const char* p, const char* end) {
-#if defined(__SSE2__)
+#if defined(PG_SNAPBACK_SSE2)
   while (end - p >= 16) {
     const int mask = _mm_movemask_epi8(scan::load_block(p));
     if (mask != 0) return p + __builtin_ctz(static_cast<unsigned>(mask));
