@@ -58,7 +58,7 @@ bool refused_by_server(Oid type) {
   }
 }
 
-// Gives the input function an empty text: those that accept nothing say "feature not supported".
+// Gives the input function an empty text: those that accept nothing say "feature not supported" or, in older contrib modules and never translated, "not implemented".
 bool refused_when_tried(const TypeRow& row) {
   const auto error = in_subtransaction(
       [&] {
@@ -70,7 +70,7 @@ bool refused_when_tried(const TypeRow& row) {
         });
       },
       [](const std::string&) { return true; }, false);
-  return error && error->sqlstate == sqlstate::feature_not_supported;
+  return error && (error->sqlstate == sqlstate::feature_not_supported || error->message.find("ot implemented") != std::string::npos);
 }
 
 class Inspector {
