@@ -2,6 +2,7 @@
 \ir lib/attempt.psql
 \ir lib/platform.psql
 \ir lib/gateway.psql
+\set VERBOSITY terse
 SELECT no_plan();
 CREATE EXTENSION pg_snapback;
 CALL tests.new_roles('gateway_admin', 'gateway_web');
