@@ -1,6 +1,7 @@
 #include "pg/values/scalar_readers.hpp"
 
 #include <charconv>
+#include <cstring>
 #include <system_error>
 
 namespace snapback::pg::values {
@@ -19,12 +20,18 @@ bool starts_as_number(std::string_view text) {
   return !text.empty() && text.front() >= '0' && text.front() <= '9';
 }
 
-inline int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+// Values of hexadecimal digits, -1 for everything else.
+struct HexValues {
+  signed char of[256];
+  constexpr HexValues() : of{} {
+    for (int i = 0; i < 256; ++i) of[i] = -1;
+    for (int i = 0; i < 10; ++i) of['0' + i] = static_cast<signed char>(i);
+    for (int i = 0; i < 6; ++i) of['a' + i] = of['A' + i] = static_cast<signed char>(10 + i);
+  }
+};
+constexpr HexValues hex_values;
+
+inline int hex_digit(char c) { return hex_values.of[static_cast<unsigned char>(c)]; }
 
 // `count` digits at `at`; the text is long enough.
 inline bool digits(std::string_view text, std::size_t at, std::size_t count, int& value) {
@@ -49,18 +56,25 @@ bool parse_float(std::string_view text, double& value) { return starts_as_number
 
 bool parse_hex(std::string_view text, unsigned char* bytes) {
   if (text.size() % 2 != 0) return false;
+  int wrong = 0;
   for (std::size_t i = 0; i < text.size(); i += 2) {
-    const int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
-    if (high < 0 || low < 0) return false;
-    *bytes++ = static_cast<unsigned char>(high << 4 | low);
+    const int value = hex_digit(text[i]) << 4 | hex_digit(text[i + 1]);
+    wrong |= value;
+    *bytes++ = static_cast<unsigned char>(value);
   }
-  return true;
+  return wrong >= 0;
 }
 
 bool parse_uuid(std::string_view text, unsigned char* bytes) {
   if (text.size() != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return false;
-  return parse_hex(text.substr(0, 8), bytes) && parse_hex(text.substr(9, 4), bytes + 4) && parse_hex(text.substr(14, 4), bytes + 6) &&
-         parse_hex(text.substr(19, 4), bytes + 8) && parse_hex(text.substr(24, 12), bytes + 10);
+  constexpr unsigned char places[] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+  int wrong = 0;
+  for (const unsigned char place : places) {
+    const int value = hex_digit(text[place]) << 4 | hex_digit(text[place + 1u]);
+    wrong |= value;
+    *bytes++ = static_cast<unsigned char>(value);
+  }
+  return wrong >= 0;
 }
 
 bool parse_date(std::string_view text, std::int32_t& days) {
@@ -97,6 +111,78 @@ bool parse_timestamp(std::string_view text, bool zone, std::int64_t& microsecond
   }
   microseconds = (days * std::int64_t{86400} + hour * 3600 + minute * 60 + second) * microseconds_per_second + fraction;
   return true;
+}
+
+// The layout on disk that scalars.cpp reads, in its short form: 63 decimal digits never need another. The digits are those of make_result() in numeric.c: none that is 0 at
+// either end.
+bool parse_numeric(std::string_view text, int precision, int scale, char* body, std::size_t& size) {
+  if (text.empty() || text.size() > 63) return false;
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  const bool negative = *p == '-';
+  if (negative) ++p;
+  const char* const whole = p;
+  while (p != end && *p >= '0' && *p <= '9') ++p;
+  int whole_digits = static_cast<int>(p - whole), fraction = 0;
+  if (whole_digits == 0) return false;
+  if (p != end) {
+    if (*p != '.') return false;
+    fraction = static_cast<int>(end - p) - 1;
+    if (fraction == 0) return false;
+    for (const char* q = p + 1; q != end; ++q)
+      if (*q < '0' || *q > '9') return false;
+  }
+  int significant = whole_digits;
+  for (const char* q = whole; q != p && *q == '0'; ++q) --significant;
+  if (scale >= 0 && (fraction > scale || scale > 63 || significant > precision - scale)) return false;
+
+  // decimal digits by their place: place 0 is the first behind the point
+  std::int16_t digits[40];
+  int count = 0;
+  const int first = (whole_digits + 3) / 4 - 1;  // weight of the first digit in base 10000
+  const char* q = whole;
+  int value = 0;
+  for (int left = whole_digits; left > 0; --left) {
+    value = value * 10 + (*q++ - '0');
+    if (left % 4 == 1) {
+      digits[count++] = static_cast<std::int16_t>(value);
+      value = 0;
+    }
+  }
+  if (fraction > 0) ++q;
+  for (int i = 0; i < fraction || i % 4 != 0; ++i) {
+    value = value * 10 + (i < fraction ? *q++ - '0' : 0);
+    if (i % 4 == 3) {
+      digits[count++] = static_cast<std::int16_t>(value);
+      value = 0;
+    }
+  }
+  int start = 0, weight = first;
+  while (start < count && digits[start] == 0) {
+    ++start;
+    --weight;
+  }
+  while (count > start && digits[count - 1] == 0) --count;
+  if (count == start) weight = 0;
+  const bool minus = negative && count != start;
+  const int shown = scale >= 0 ? scale : fraction;
+  const auto header = static_cast<std::uint16_t>(0x8000 | (minus ? 0x2000 : 0) | shown << 7 | (weight < 0 ? 0x40 : 0) | (weight & 0x3F));
+  std::memcpy(body, &header, sizeof header);
+  std::memcpy(body + sizeof header, digits + start, static_cast<std::size_t>(count - start) * 2);
+  size = sizeof header + static_cast<std::size_t>(count - start) * 2;
+  return true;
+}
+
+std::size_t utf8_length(std::string_view text) {
+  std::size_t continuations = 0, i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data() + i, 8);
+    // bytes 10xxxxxx: the highest bit is set, the next is not
+    continuations += static_cast<std::size_t>(__builtin_popcountll(word & ~(word << 1) & 0x8080808080808080));
+  }
+  for (; i < text.size(); ++i) continuations += (text[i] & 0xC0) == 0x80;
+  return text.size() - continuations;
 }
 
 int fraction_digits(std::string_view text) {

@@ -18,8 +18,25 @@ namespace {
 
 constexpr char hex_key[] = "$hex";
 
+[[noreturn]] void bad_header() {
+  throw snapback::error(sqlstate::data_corrupted, "the description of a column in the backup is malformed");
+}
+
+const Json& member(const Json& object, const char* name) {
+  if (!object.is_object()) bad_header();
+  const auto found = object.find(name);
+  if (found == object.end()) bad_header();
+  return *found;
+}
+
+std::string text_member(const Json& object, const char* name) {
+  const Json& value = member(object, name);
+  if (!value.is_string()) bad_header();
+  return value.get<std::string>();
+}
+
 Form form_from(const Json& form) {
-  const auto name = form.value("form", std::string());
+  const std::string name = text_member(form, "form");
   for (const Form known : {Form::number, Form::boolean, Form::string, Form::json, Form::json_text, Form::array, Form::object})
     if (name == form_name(known)) return known;
   throw snapback::error(sqlstate::feature_not_supported, "the backup writes values in a form that this version does not know");
@@ -34,12 +51,15 @@ bool text_runs_domains(const TypeShape& shape) {
          shape.declared == shape.base;
 }
 
-Datum make_text(const char* bytes, std::size_t size) {
+// A varlena of these bytes.
+Datum make_varlena(const char* bytes, std::size_t size) {
   auto* text = static_cast<struct varlena*>(palloc(size + VARHDRSZ));
   SET_VARSIZE(text, size + VARHDRSZ);
   memcpy(VARDATA(text), bytes, size);
   return PointerGetDatum(text);
 }
+
+int numeric_scale(int32 typmod) { return static_cast<int>(((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024; }
 
 bool rounds(Oid type) {
   return type == NUMERICOID || type == TIMEOID || type == TIMETZOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID || type == INTERVALOID;
@@ -101,7 +121,7 @@ ValueReader::ValueReader(const TypeShape& target, const Json& form, bool check_d
     element_length_ = element.length;
     element_by_value_ = element.by_value;
     element_alignment_ = element.alignment;
-    if (form_ == Form::array) element_ = std::make_unique<ValueReader>(element, form.at("element"), check_domains, context);
+    if (form_ == Form::array) element_ = std::make_unique<ValueReader>(element, member(form, "element"), check_domains, context);
   }
   if (kind_ == Kind::composite && form_ == Form::object) {
     call([&] {
@@ -111,15 +131,15 @@ ValueReader::ValueReader(const TypeShape& target, const Json& form, bool check_d
     });
     datums_.resize(static_cast<std::size_t>(description_->natts) + 1);
     nulls_.resize(datums_.size());
-    const auto& written = form.at("fields");
+    const auto& written = member(form, "fields");
     for (const auto& field : target.fields) {
       Json field_form{{"form", "string"}};
       for (const auto& entry : written)
-        if (entry.at("name") == field.name) field_form = entry;
+        if (text_member(entry, "name") == field.name) field_form = entry;
       fields_.push_back({field.name, field.position, std::make_unique<ValueReader>(*field.shape, field_form, check_domains, context)});
     }
     for (const auto& entry : written) {
-      const auto name = entry.at("name").get<std::string>();
+      const auto name = text_member(entry, "name");
       bool known = false;
       for (const auto& field : target.fields) known |= field.name == name;
       if (!known) fields_.push_back({name, -1, nullptr});
@@ -343,12 +363,12 @@ bool ValueReader::convert_directly(const std::string& text, Datum& value) {
         const int size = static_cast<int>(text.size());
         pg_verify_mbstr(PG_UTF8, text.data(), size, false);
         if (typmod_ >= static_cast<int32>(VARHDRSZ)) {
-          const int length = pg_mbstrlen_with_len(text.data(), size), limit = typmod_ - VARHDRSZ;
+          const int length = static_cast<int>(utf8_length(text)), limit = typmod_ - VARHDRSZ;
           // longer ones are refused or lose blanks, shorter char(n) is padded: the input functions know how
           fits = kind_ == Kind::bpchar ? length == limit : length <= limit;
           if (!fits) return Datum{0};
         }
-        return make_text(text.data(), text.size());
+        return make_varlena(text.data(), text.size());
       });
       return fits;
     }
@@ -404,6 +424,15 @@ bool ValueReader::convert_directly(const std::string& text, Datum& value) {
       value = call([&] { return TimestampGetDatum(microseconds); });
       return true;
     }
+    case Kind::numeric: {
+      char body[numeric_body_room];
+      std::size_t size;
+      const int precision = typmod_ < 0 ? -1 : ((typmod_ - VARHDRSZ) >> 16) & 0xffff;
+      const int scale = typmod_ < 0 ? -1 : numeric_scale(typmod_);
+      if ((typmod_ >= 0 && scale < 0) || !parse_numeric(text, precision, scale, body, size)) return false;
+      value = call([&] { return make_varlena(body, size); });
+      return true;
+    }
     default:
       return false;
   }
@@ -434,7 +463,7 @@ Datum ValueReader::convert_by_input(char* text, std::size_t size, bool bytes) {
 // A type modifier may drop digits without a word; here that is an error.
 Datum ValueReader::convert_rounding(char* text) {
   const Datum value = InputFunctionCall(&input_, text, io_parameter_, typmod_);
-  const int scale = base_ == NUMERICOID ? static_cast<int>(((typmod_ - VARHDRSZ) & 0x7ff) ^ 1024) - 1024 : base_ == INTERVALOID ? -1 : typmod_;
+  const int scale = base_ == NUMERICOID ? numeric_scale(typmod_) : base_ == INTERVALOID ? -1 : typmod_;
   if (fraction_digits(text) <= scale) return value;
   const Datum whole = InputFunctionCall(&input_, text, io_parameter_, -1);
   TypeCacheEntry* entry = lookup_type_cache(base_, TYPECACHE_EQ_OPR_FINFO);
