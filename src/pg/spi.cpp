@@ -21,6 +21,9 @@ std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters
   std::vector<Datum> values(parameters.size());
   std::vector<char> nulls(parameters.size() + 1, ' ');
   Result result = call([&]() -> Result {
+    // operators and functions of ours are the server's own, whatever the caller's search_path holds
+    int nest_level = NewGUCNestLevel();
+    (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     SPI_connect();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (parameters[i])
@@ -30,6 +33,7 @@ std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters
     }
     int code = SPI_execute_with_args(sql.c_str(), static_cast<int>(types.size()), types.data(), values.data(), nulls.data(), true, limit);
     if (code != SPI_OK_SELECT) elog(ERROR, "query returned %d", code);
+    AtEOXact_GUC(true, nest_level);
     return {SPI_tuptable, SPI_processed};
   });
   std::vector<Row> rows(result.rows);
@@ -69,6 +73,38 @@ void execute(const std::string& sql) {
     if (code < 0) elog(ERROR, "statement returned %s", SPI_result_code_string(code));
     SPI_finish();
   });
+}
+
+std::vector<std::string> search_path() {
+  struct Names {
+    char** values;
+    int count;
+  };
+  Names names = call([]() -> Names {
+    List* schemas = fetch_search_path(true);
+    Names found{static_cast<char**>(palloc(sizeof(char*) * (list_length(schemas) + 1))), 0};
+    ListCell* cell;
+    foreach (cell, schemas) {
+      char* name = get_namespace_name(lfirst_oid(cell));
+      if (name != nullptr) found.values[found.count++] = name;
+    }
+    return found;
+  });
+  return {names.values, names.values + names.count};
+}
+
+std::string array_literal(const std::vector<std::string>& items) {
+  std::string literal = "{";
+  for (auto& item : items) {
+    if (literal.size() > 1) literal += ',';
+    literal += '"';
+    for (char c : item) {
+      if (c == '"' || c == '\\') literal += '\\';
+      literal += c;
+    }
+    literal += '"';
+  }
+  return literal + "}";
 }
 
 std::string quote_identifier(const std::string& name) {

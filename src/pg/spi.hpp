@@ -12,8 +12,8 @@ namespace snapback::pg {
 using Cell = std::optional<std::string>;
 using Row = std::vector<Cell>;
 
-// Runs one read-only query with a fresh snapshot (GetLatestSnapshot), as catalogs are to be read after locking. Parameters are of type text; cast in the query.
-// All rows, each value by its output function.
+// Runs one read-only query with a fresh snapshot (GetLatestSnapshot), as catalogs are to be read after locking, and with search_path pg_catalog. Parameters are of type text;
+// cast in the query. All rows, each value by its output function.
 std::vector<Row> query(const std::string& sql, const std::vector<Cell>& parameters = {}, long limit = 0);
 
 // The same with the snapshot that is active already.
@@ -21,6 +21,11 @@ std::vector<Row> query_active(const std::string& sql, const std::vector<Cell>& p
 
 // Runs one statement that may write. Raises 22023 when the text holds more or less than one statement.
 void execute(const std::string& sql);
+
+// Schemas of the caller's search path, in order, pg_catalog included.
+std::vector<std::string> search_path();
+// A text[] literal.
+std::string array_literal(const std::vector<std::string>& items);
 
 // Quoting for statements that are built (quote_ident, quote_literal).
 std::string quote_identifier(const std::string& name);

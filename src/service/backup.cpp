@@ -138,7 +138,6 @@ std::string warn_about_location() {
 }  // namespace
 
 BackupInfo write_backup(Repository& repository, const BackupContents& contents, pg::Progress& progress) {
-  auto started = Clock::now();
   Location& location = repository.location();
   std::int64_t moment = now_microseconds();
   auto tables = describe_tables(contents.tables, true);
@@ -194,7 +193,7 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
       throw snapback::error(sqlstate::data_corrupted, "backup \"" + id + "\" failed its content check and was discarded", problems[0].message);
     sidecar.verified = "content";
   }
-  sidecar.seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  sidecar.seconds = std::chrono::duration<double>(Clock::now() - contents.started).count();
   if (!file->publish(name))
     throw snapback::error(sqlstate::duplicate_file, "a backup named \"" + id + "\" appeared meanwhile", "", "Take the backup again.");
   pg::fault_point("backup.published");
@@ -204,7 +203,7 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
 }
 
 BackupInfo create_backup(const BackupRequest& request) {
-  auto started = Clock::now();
+  BackupContents contents;
   bool uncommitted = pg::transaction_has_written();
   Repository repository(true);
   repository.location().sweep();
@@ -225,7 +224,6 @@ BackupInfo create_backup(const BackupRequest& request) {
 
   pg::push_read_snapshot(selection.tables);
   pg::TextForms forms;
-  BackupContents contents;
   contents.tables = selection.tables;
   contents.label = request.label;
   contents.kind = request.kind;
@@ -236,9 +234,18 @@ BackupInfo create_backup(const BackupRequest& request) {
   auto info = write_backup(repository, contents, progress);
   forms.close();
   pg::pop_snapshot();
-  if (request.verify == "restore") verify_restore(repository, info, progress);
-  info.sidecar.seconds = std::chrono::duration<double>(Clock::now() - started).count();
-  repository.write_sidecar(info.sidecar);
+  if (request.verify == "restore") {
+    try {
+      verify_restore(repository, info, progress);
+    } catch (...) {
+      // what does not restore is no backup: asked for this proof, the call leaves nothing behind
+      repository.location().remove(sidecar_file_name(info.id));
+      repository.location().remove(info.file_name);
+      throw;
+    }
+    info.sidecar.seconds = std::chrono::duration<double>(Clock::now() - contents.started).count();
+    repository.write_sidecar(info.sidecar);
+  }
   if (auto warning = warn_about_location(); !warning.empty()) info.sidecar.backup["warnings"].push_back(warning);
   if (uncommitted)
     info.sidecar.backup["warnings"].push_back(

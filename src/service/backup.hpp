@@ -1,6 +1,7 @@
 // Taking a backup.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct BackupContents {
   std::string label, kind;
   std::string verify = "files";
   bool wide = false, uncommitted = false, pin = false;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();  // of the call, waiting for locks included
 };
 
 // The same for tables that are locked already, under the active snapshot; TextForms in force. What a restore takes its safety backup with.

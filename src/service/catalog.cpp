@@ -171,7 +171,18 @@ std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& conditio
                 FROM pg_catalog.unnest(k.conpfeqop) WITH ORDINALITY u(operator, n)
                 JOIN pg_catalog.pg_operator o ON o.oid = u.operator JOIN pg_catalog.pg_namespace onsp ON onsp.oid = o.oprnamespace),
              k.confmatchtype, k.convalidated AND coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', 'true') = 'true',
-             pg_catalog.pg_get_constraintdef(k.oid), coalesce(pg_catalog.to_jsonb(k) ->> 'conperiod', 'false') = 'true', c.relkind = 'p', rc.relkind = 'p'
+             pg_catalog.pg_get_constraintdef(k.oid), coalesce(pg_catalog.to_jsonb(k) ->> 'conperiod', 'false') = 'true', c.relkind = 'p', rc.relkind = 'p', c.relowner,
+             NOT EXISTS (
+               SELECT 1 FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop)) u (ours, theirs, operator)
+                 JOIN pg_catalog.pg_operator o ON o.oid = u.operator
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.ours
+                 JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.theirs
+                WHERE NOT (a.atttypid = o.oprright AND b.atttypid = o.oprleft)
+                  AND NOT (a.atttypid = b.atttypid AND o.oprleft = o.oprright
+                           AND o.oprleft IN ('pg_catalog.anyenum'::pg_catalog.regtype, 'pg_catalog.anyarray'::pg_catalog.regtype, 'pg_catalog.anyrange'::pg_catalog.regtype,
+                                             'pg_catalog.anymultirange'::pg_catalog.regtype, 'pg_catalog.record'::pg_catalog.regtype))
+                  AND NOT (a.atttypid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype)
+                           AND b.atttypid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype)))
         FROM pg_catalog.pg_constraint k
         JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -196,6 +207,8 @@ std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& conditio
     key.period = truth(row[14]);
     key.table_partitioned = truth(row[15]);
     key.referenced_partitioned = truth(row[16]);
+    key.owner = oid(row[17]);
+    key.plain_operators = truth(row[18]);
     // "... REFERENCES s.t(a, b)<suffix>": built anew so that the target can be renamed, hence only what follows is kept
     std::string definition = text(row[13]);
     std::string target = " REFERENCES " + pg::qualified(key.referenced_schema, key.referenced_table) + "(";

@@ -53,6 +53,8 @@ struct ForeignKeyDescription {
   bool checked = true;                // validated and enforced: its existing rows are promised to be right
   bool period = false;                // temporal key (18)
   bool table_partitioned = false, referenced_partitioned = false;
+  Oid owner = InvalidOid;             // of the referencing table
+  bool plain_operators = false;       // both columns have the types that the operators take: no cast function runs in a comparison
 };
 
 struct IndexDescription {

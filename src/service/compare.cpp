@@ -95,7 +95,7 @@ Oid find_live_table(const std::string& schema, const std::string& name) {
   });
 }
 
-std::optional<LiveState> read_live_state(const TableDescription& live, const Json& head, pg::Progress& progress) {
+std::optional<LiveState> read_live_state(const TableDescription& live, const Json& head, pg::Progress& progress, pg::Phase phase) {
   pg::ScanTarget target;
   target.relation = live.oid;
   target.schema = live.schema;
@@ -108,7 +108,7 @@ std::optional<LiveState> read_live_state(const TableDescription& live, const Jso
     target.columns.push_back(found->number);
   }
   FingerprintSink sink;
-  progress.phase(pg::Phase::reading, live.oid);
+  progress.phase(phase, live.oid);
   pg::scan_table(target, sink, progress);
   return LiveState{sink.rows(), sink.fingerprint()};
 }

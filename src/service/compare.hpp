@@ -26,7 +26,7 @@ struct LiveState {
   std::uint64_t rows = 0;
   Fingerprint fingerprint;
 };
-std::optional<LiveState> read_live_state(const TableDescription& live, const Json& head, pg::Progress& progress);
+std::optional<LiveState> read_live_state(const TableDescription& live, const Json& head, pg::Progress& progress, pg::Phase phase = pg::Phase::reading);
 
 // OID of a live table by name, InvalidOid when there is none. Ordinary and partitioned tables, views and the like; no indexes or sequences.
 Oid find_live_table(const std::string& schema, const std::string& name);

@@ -137,29 +137,58 @@ std::string create_statement(const PlannedTable& table, const std::vector<Sequen
   return text;
 }
 
-// The role that owned the table in this database before, when the user may hand it back.
-std::string former_owner(const RestorePlan& plan, const PlannedTable& table) {
-  if (!plan.backup.is_own) return "";
+// The role that owned the table in this database before, when the user may hand it back; InvalidOid otherwise. A copy beside the live tables belongs to who makes it.
+Oid former_owner(const RestorePlan& plan, const PlannedTable& table, const std::string& into_schema) {
+  if (!plan.backup.is_own || !into_schema.empty()) return InvalidOid;
   std::string owner = string_of(table.definition, "owner");
-  bool possible = pg::call([&] {
+  return pg::call([&]() -> Oid {
     Oid role = get_role_oid(owner.c_str(), true);
-    return OidIsValid(role) && role != GetUserId() && has_privs_of_role(GetUserId(), role);
+    return OidIsValid(role) && role != GetUserId() && has_privs_of_role(GetUserId(), role) ? role : InvalidOid;
   });
-  return possible ? owner : "";
 }
 
-void give_to_owner(const RestorePlan& plan, PlannedTable& table, const std::vector<SequenceTarget>& sequences, const std::string& into_schema) {
-  // a copy beside the live tables belongs to who made it
-  std::string owner = into_schema.empty() ? former_owner(plan, table) : "";
-  if (!owner.empty()) execute("ALTER TABLE " + target_name(table) + " OWNER TO " + quote_identifier(owner));
+bool may_create_in(Oid role, const std::string& schema) {
+  auto rows = pg::query("SELECT pg_catalog.has_schema_privilege($1::oid, oid, 'CREATE') FROM pg_catalog.pg_namespace WHERE nspname = $2", {std::to_string(role), schema});
+  return !rows.empty() && rows[0][0] == "t";
+}
+
+bool has_generated_columns(const Json& definition) {
+  for (auto& column : definition.at("columns"))
+    if (column.contains("generated_stored") || column.contains("generated_virtual")) return true;
+  return false;
+}
+
+void own_sequences(const PlannedTable& table, const std::vector<SequenceTarget>& sequences, const std::string& owner) {
   for (auto& sequence : sequences) {
     if (sequence.definition->value("identity", false) || !sequence.definition->value("owned", false)) continue;
     std::string name = qualified(sequence.schema, string_of(*sequence.definition, "name"));
-    if (!owner.empty()) execute("ALTER SEQUENCE " + name + " OWNER TO " + quote_identifier(owner));
+    if (!owner.empty()) execute("ALTER SEQUENCE " + name + " OWNER TO " + owner);
     execute("ALTER SEQUENCE " + name + " OWNED BY " + target_name(table) + "." + quote_identifier(string_of(*sequence.definition, "column")));
   }
-  table.result.notes.push_back(owner.empty() ? "recreated" : "recreated, owned by " + owner);
+}
+
+// The bare table with its sequences. Its generation expressions are its owner's code, and already looking at them may run it: the owner makes the table where it may.
+void create_table(const RestorePlan& plan, PlannedTable& table, const std::string& into_schema) {
+  auto sequences = sequences_of(plan, table, into_schema);
+  auto statement = create_statement(table, sequences, into_schema);
+  Oid owner = former_owner(plan, table, into_schema);
   table.result.notes.push_back("its privileges, policies and triggers are not restored");
+  if (OidIsValid(owner) && may_create_in(owner, table.schema)) {
+    pg::RunAs as_owner(owner);
+    create_sequences(plan, table, into_schema);
+    execute(statement);
+    own_sequences(table, sequences, "");
+    return;
+  }
+  if (OidIsValid(owner) && has_generated_columns(table.definition))
+    throw snapback::error(sqlstate::insufficient_privilege, "cannot recreate table \"" + table.qualified_name() + "\" for its owner",
+                          "Its generated columns are code of role \"" + string_of(table.definition, "owner") + "\", which may not create tables in schema \"" + table.schema + "\".",
+                          "Grant that role CREATE on the schema for the time of the restore.");
+  create_sequences(plan, table, into_schema);
+  execute(statement);
+  std::string owner_name = OidIsValid(owner) ? quote_identifier(string_of(table.definition, "owner")) : "";
+  if (!owner_name.empty()) execute("ALTER TABLE " + target_name(table) + " OWNER TO " + owner_name);
+  own_sequences(table, sequences, owner_name);
 }
 
 bool constraint_exists(Oid table, const std::string& name) {
@@ -239,10 +268,7 @@ void create_missing_tables(RestorePlan& plan, const std::string& into_schema) {
     if (table.live || !table.result.action.empty()) continue;
     if (!table.definition.is_object())
       throw snapback::error(sqlstate::undefined_table, "table \"" + table.qualified_name() + "\" does not exist", "The backup has no definition to create it from.");
-    auto sequences = sequences_of(plan, table, into_schema);
-    create_sequences(plan, table, into_schema);
-    execute(create_statement(table, sequences, into_schema));
-    give_to_owner(plan, table, sequences, into_schema);
+    create_table(plan, table, into_schema);
     table.result.action = "created";
     auto described = describe_tables({find_live_table(table.schema, table.name)}, false);
     table.live = described.at(0);

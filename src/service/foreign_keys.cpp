@@ -37,7 +37,7 @@ std::string orphan_query(const ForeignKeyDescription& key) {
   std::string list, join, complete;
   for (std::size_t i = 0; i < key.columns.size(); ++i) {
     auto ours = column("f", key.columns[i]), theirs = column("p", key.referenced_columns[i]);
-    list += (i ? " || ', ' || " : "") + std::string("coalesce(") + ours + "::pg_catalog.text, 'null')";
+    list += (i ? ", " : "") + ours;
     join += (i ? " AND " : "") + theirs + " " + key.equality[i] + " " + ours;
     complete += std::string(i ? (key.match == 'f' ? " OR " : " AND ") : "") + ours + " IS NOT NULL";
   }
@@ -65,7 +65,8 @@ bool may_see(Oid table) {
   std::string detail = summary;
   if (may_see(key.table)) {
     detail += " (" + columns + ") without a match: ";
-    for (std::size_t i = 0; i < orphans.size() && i < static_cast<std::size_t>(shown_keys); ++i) detail += (i ? "; " : "") + orphans[i][0].value_or("null");
+    for (std::size_t i = 0; i < orphans.size() && i < static_cast<std::size_t>(shown_keys); ++i)
+      for (std::size_t c = 0; c < orphans[i].size(); ++c) detail += (c ? ", " : i ? "; " : "") + orphans[i][c].value_or("null");
     if (orphans.size() > static_cast<std::size_t>(shown_keys)) detail += "; and more";
   }
   snapback::error failure(sqlstate::foreign_key_violation, "the restore would violate foreign key \"" + key.name + "\" of table \"" + key.schema + "." + key.table_name + "\"", detail + ".",
@@ -93,7 +94,7 @@ void check_foreign_keys(const std::vector<ForeignKeyDescription>& keys) {
     pg::push_latest_snapshot();
     std::vector<pg::Row> orphans;
     {
-      pg::RunAs everything(BOOTSTRAP_SUPERUSERID);
+      pg::RunAs reader(key.plain_operators ? BOOTSTRAP_SUPERUSERID : key.owner);
       orphans = pg::query_active(orphan_query(key), {}, shown_keys + 1);
     }
     pg::pop_snapshot();

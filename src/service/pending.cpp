@@ -62,6 +62,9 @@ void perform_quietly(When when) noexcept {
 
 void transaction_ended(XactEvent event, void*) {
   if (actions().empty()) return;
+  if (event == XACT_EVENT_PRE_PREPARE)
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("cannot PREPARE a transaction that deleted, pinned or restored a backup"),
+                    errdetail("What happens to the backup's files is decided when the transaction ends in this session.")));
   if (event == XACT_EVENT_COMMIT) perform_quietly(When::commit);
   if (event == XACT_EVENT_ABORT) perform_quietly(When::abort);
 }

@@ -222,9 +222,8 @@ void prove(PlannedTable& table, pg::Progress& progress) {
   Json head{{"columns", Json::array()}};
   for (auto& column : table.mapping.columns)
     if (OidIsValid(column.type)) head["columns"].push_back({{"name", column.name}});
-  progress.phase(pg::Phase::proving, table.live->oid);
   pg::push_latest_snapshot();
-  auto state = read_live_state(*table.live, head, progress);
+  auto state = read_live_state(*table.live, head, progress, pg::Phase::proving);
   pg::pop_snapshot();
   if (!state || state->rows != table.expected_rows || !(state->fingerprint == table.expected))
     throw snapback::error(sqlstate::data_corrupted, "table \"" + table.qualified_name() + "\" does not read back as it was restored",

@@ -71,13 +71,14 @@ std::vector<Candidate> candidates() {
                AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
                                 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
                                   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_extension e WHERE e.oid = d.refobjid AND c.oid = ANY (e.extconfig))),
-             pg_catalog.array_position(pg_catalog.current_schemas(true), n.nspname), c.relispartition
+             pg_catalog.array_position($1::pg_catalog.text[], n.nspname::pg_catalog.text), c.relispartition
         FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
          AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'snapback')
          AND (c.relpersistence <> 't' OR n.oid = pg_catalog.pg_my_temp_schema())
-       ORDER BY n.nspname, c.relname)")) {
+       ORDER BY n.nspname, c.relname)",
+                             {pg::array_literal(pg::search_path())})) {
     Candidate candidate;
     candidate.oid = static_cast<Oid>(std::stoul(*row[0]));
     candidate.schema = *row[1];
@@ -300,9 +301,9 @@ std::vector<std::size_t> pick_tables(const std::optional<std::vector<std::string
   }
   if (tables->empty())
     throw snapback::error(sqlstate::invalid_parameter_value, "the list of tables is empty", "", "Leave the argument out to mean all tables of the backup.");
-  auto path = pg::query("SELECT s FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY u(s, n) ORDER BY n");
+  auto path = pg::search_path();
   std::map<std::string, int> position;
-  for (std::size_t i = 0; i < path.size(); ++i) position.emplace(*path[i][0], static_cast<int>(i));
+  for (std::size_t i = 0; i < path.size(); ++i) position.emplace(path[i], static_cast<int>(i));
   std::set<std::size_t> chosen;
   for (auto& name : *tables) {
     auto pattern = parse_pattern(name);

@@ -118,20 +118,6 @@ Datum text_result(FunctionCallInfo fcinfo, const Cell& text) {
 
 Cell boolean_cell(bool value) { return value ? "t" : "f"; }
 
-std::string array_literal(const std::vector<std::string>& items) {
-  std::string literal = "{";
-  for (auto& item : items) {
-    if (literal.size() > 1) literal += ',';
-    literal += '"';
-    for (char c : item) {
-      if (c == '"' || c == '\\') literal += '\\';
-      literal += c;
-    }
-    literal += '"';
-  }
-  return literal + "}";
-}
-
 std::vector<Cell> backup_info_row(const service::BackupInfo& backup) {
   const Sidecar& sidecar = backup.sidecar;
   const Json& object = sidecar.backup;
@@ -160,7 +146,7 @@ std::vector<Cell> backup_info_row(const service::BackupInfo& backup) {
           boolean_cell(false),
           Cell("default"),
           not_captured,
-          array_literal(warnings),
+          pg::array_literal(warnings),
           backup.problem.empty() ? Cell() : Cell(backup.problem)};
 }
 

@@ -35,7 +35,5 @@ Datum text_result(FunctionCallInfo fcinfo, const Cell& text);
 std::vector<Cell> backup_info_row(const service::BackupInfo& backup);
 
 Cell boolean_cell(bool value);
-// text[] literal.
-std::string array_literal(const std::vector<std::string>& items);
 
 }  // namespace snapback::sql
