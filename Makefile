@@ -6,6 +6,7 @@
 # Options: WERROR=1    warnings are errors
 #          TESTING=1   adds the failure points and the extension pg_snapback_test
 #          SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer
+#          OPTIMIZE="-O2 -g0"  in place of -O2 -g
 #
 # Objects lie beside their sources, so flavours that must not mix are built in copies of the tree (scripts/lib.sh does that).
 # CMakeLists.txt builds the same list of sources, src/sources.txt, for editors, unit tests and fuzzers.
@@ -20,7 +21,7 @@ SOURCES   := $(shell sed -e 's/\#.*//' -e 's/[[:space:]]//g' -e '/^$$/d' '$(TOP)
 OBJS       = $(SOURCES:.cpp=.o)
 REGRESS    = $(sort $(patsubst $(TOP)sql/%.sql,%,$(filter-out $(TOP)sql/pg_snapback--%,$(wildcard $(TOP)sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(TOP).
-EXTRA_CLEAN  = $(OBJS:.o=.d)
+EXTRA_CLEAN  = $(OBJS:.o=.d) src/core/prelude.hpp.gch
 
 # -isystem comes before the -I that PGXS adds for the same directory and wins: the server's headers are read without our warnings.
 PG_CPPFLAGS = -I$(TOP)src -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
@@ -28,7 +29,8 @@ PG_CPPFLAGS = -I$(TOP)src -isystem $(shell $(PG_CONFIG) --includedir-server) -MM
 # gnu++20, not c++20: the server's macros use typeof. Hidden visibility, because modules are loaded RTLD_GLOBAL and an exported
 # template instantiation of ours could be bound by another extension's copy of the same library. PGDLLEXPORT is empty up to 15, so
 # the entry points get default visibility from src/pg/exports.h; exports.map then lets out those names only.
-PG_CXXFLAGS = -std=gnu++20 -O2 -g -fvisibility=hidden -fvisibility-inlines-hidden -fno-strict-aliasing -fwrapv \
+OPTIMIZE ?= -O2 -g
+PG_CXXFLAGS = -std=gnu++20 $(OPTIMIZE) -fvisibility=hidden -fvisibility-inlines-hidden -fno-strict-aliasing -fwrapv \
 	-Wno-register -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
 
 ifdef WERROR
@@ -56,5 +58,13 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(shlib): exports.map
+
+# Compiled once, with the flags of the objects, and read by each of them; a compiler that cannot use it reads the header itself.
+# "private", because the compiled header is a prerequisite and would inherit the -include of itself.
+PRELUDE := $(TOP)src/core/prelude.hpp
+$(OBJS): $(PRELUDE).gch
+$(OBJS): private override CPPFLAGS += -include $(PRELUDE)
+$(PRELUDE).gch: $(PRELUDE)
+	$(CXX) $(CXXFLAGS) $(filter-out -MMD -MP,$(CPPFLAGS)) -w -x c++-header $< -o $@
 
 -include $(OBJS:.o=.d)
