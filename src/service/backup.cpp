@@ -129,6 +129,15 @@ void prove_file(PartialFile& file, const BackupWriter& writer, const std::string
                           "The storage returned other bytes than it was given: check the disk. The backup was discarded.");
 }
 
+// A call that fails after its backup got its name: nobody may find what its caller was told has failed. Where even this fails, a whole backup stays.
+void discard(Location& location, const BackupInfo& info) noexcept {
+  try {
+    location.remove(sidecar_file_name(info.id));
+    location.remove(info.file_name);
+  } catch (...) {
+  }
+}
+
 std::string warn_about_location() {
   bool inside = false;
   storage_directory(&inside);
@@ -196,8 +205,13 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   sidecar.seconds = std::chrono::duration<double>(Clock::now() - contents.started).count();
   if (!file->publish(name))
     throw snapback::error(sqlstate::duplicate_file, "a backup named \"" + id + "\" appeared meanwhile", "", "Take the backup again.");
-  pg::fault_point("backup.published");
-  repository.write_sidecar(sidecar);
+  try {
+    pg::fault_point("backup.published");
+    repository.write_sidecar(sidecar);
+  } catch (...) {
+    discard(location, info);
+    throw;
+  }
   info.state = "good";
   return info;
 }
@@ -237,14 +251,13 @@ BackupInfo create_backup(const BackupRequest& request) {
   if (request.verify == "restore") {
     try {
       verify_restore(repository, info, progress);
+      info.sidecar.seconds = std::chrono::duration<double>(Clock::now() - contents.started).count();
+      repository.write_sidecar(info.sidecar);
     } catch (...) {
       // what does not restore is no backup: asked for this proof, the call leaves nothing behind
-      repository.location().remove(sidecar_file_name(info.id));
-      repository.location().remove(info.file_name);
+      discard(repository.location(), info);
       throw;
     }
-    info.sidecar.seconds = std::chrono::duration<double>(Clock::now() - contents.started).count();
-    repository.write_sidecar(info.sidecar);
   }
   if (auto warning = warn_about_location(); !warning.empty()) info.sidecar.backup["warnings"].push_back(warning);
   if (uncommitted)
