@@ -334,8 +334,9 @@ AS $$
   FROM relation AS r
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attacl IS NOT NULL
   UNION ALL
+  -- only what was granted on a type: PUBLIC's own USAGE opens nothing, and taking it away makes pg_dump warn at every run.
   -- row types of our tables and views are members through them; arrays have no privileges of their own
-  SELECT 'TYPE', t.oid::regtype::text, t.typname::text, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
+  SELECT 'TYPE', t.oid::regtype::text, t.typname::text, t.typowner, t.typacl
   FROM pg_catalog.pg_type AS t
   WHERE (t.oid IN (SELECT m.objid FROM member AS m WHERE m.classid = 'pg_catalog.pg_type'::regclass)
          OR t.oid IN (SELECT r.reltype FROM relation AS r))

@@ -90,7 +90,7 @@ void add_constraints(ByOid& tables, const std::string& oids) {
 
 void add_indexes(ByOid& tables, const std::string& oids) {
   for (auto& row : query(R"(
-      SELECT i.indrelid, c.relname, i.indisunique,
+      SELECT i.indrelid, c.relname, i.indisunique, i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
              pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(i.indexrelid),
                '^CREATE (UNIQUE )?INDEX ("([^"]|"")+"|[^ ]+) ON (ONLY )?("([^"]|"")+"|[^ ."]+)[.]("([^"]|"")+"|[^ "]+) ', '')
         FROM pg_catalog.pg_index i
@@ -102,7 +102,8 @@ void add_indexes(ByOid& tables, const std::string& oids) {
     IndexDescription index;
     index.name = text(row[1]);
     index.unique = truth(row[2]);
-    index.definition = text(row[3]);
+    index.code = truth(row[3]);
+    index.definition = text(row[4]);
     tables.at(oid(row[0]))->indexes.push_back(std::move(index));
   }
 }
@@ -183,6 +184,10 @@ std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& conditio
                                              'pg_catalog.anymultirange'::pg_catalog.regtype, 'pg_catalog.record'::pg_catalog.regtype))
                   AND NOT (a.atttypid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype)
                            AND b.atttypid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype)))
+             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid IN (k.conrelid, k.confrelid) AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))
+             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid IN (k.conrelid, k.confrelid) AND s.stxexprs IS NOT NULL)
+             AND c.relkind <> 'p' AND rc.relkind <> 'p',
+             rc.relowner
         FROM pg_catalog.pg_constraint k
         JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -208,7 +213,8 @@ std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& conditio
     key.table_partitioned = truth(row[15]);
     key.referenced_partitioned = truth(row[16]);
     key.owner = oid(row[17]);
-    key.plain_operators = truth(row[18]);
+    key.plain = truth(row[18]);
+    key.referenced_owner = oid(row[19]);
     // "... REFERENCES s.t(a, b)<suffix>": built anew so that the target can be renamed, hence only what follows is kept
     std::string definition = text(row[13]);
     std::string target = " REFERENCES " + pg::qualified(key.referenced_schema, key.referenced_table) + "(";
@@ -277,7 +283,7 @@ Json table_to_json(const TableDescription& table) {
                                     {"options", key.suffix}});
   json["indexes"] = Json::array();
   for (auto& index : table.indexes)
-    json["indexes"].push_back({{"name", index.name}, {"unique", index.unique}, {"definition", index.definition}});
+    json["indexes"].push_back({{"name", index.name}, {"unique", index.unique}, {"expressions", index.code}, {"definition", index.definition}});
   return json;
 }
 

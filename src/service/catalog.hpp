@@ -53,13 +53,15 @@ struct ForeignKeyDescription {
   bool checked = true;                // validated and enforced: its existing rows are promised to be right
   bool period = false;                // temporal key (18)
   bool table_partitioned = false, referenced_partitioned = false;
-  Oid owner = InvalidOid;             // of the referencing table
-  bool plain_operators = false;       // both columns have the types that the operators take: no cast function runs in a comparison
+  Oid owner = InvalidOid, referenced_owner = InvalidOid;  // of the two tables
+  // Neither planning nor running the check can meet code of an owner's: the columns have the operators' own types, no index or statistics object has an expression.
+  bool plain = false;
 };
 
 struct IndexDescription {
   std::string name;
   bool unique = false;
+  bool code = false;  // has expressions or a predicate
   std::string definition;  // from USING on
 };
 

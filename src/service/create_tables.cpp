@@ -24,13 +24,15 @@ bool is_new(const PlannedTable& table) { return table.result.action == "created"
 
 std::string target_name(const PlannedTable& table) { return qualified(table.schema, table.name); }
 
-void create_schemas(const RestorePlan& plan) {
+void create_schemas(RestorePlan& plan) {
   std::set<std::string> schemas;
   for (auto& table : plan.tables)
     if (!table.live && table.result.action.empty()) schemas.insert(table.schema);
   for (auto& schema : schemas) {
     bool exists = pg::call([&] { return OidIsValid(get_namespace_oid(schema.c_str(), true)); });
-    if (!exists) execute("CREATE SCHEMA " + quote_identifier(schema));
+    if (exists) continue;
+    execute("CREATE SCHEMA " + quote_identifier(schema));
+    plan.created_schemas.insert(schema);
   }
 }
 
@@ -137,9 +139,9 @@ std::string create_statement(const PlannedTable& table, const std::vector<Sequen
   return text;
 }
 
-// The role that owned the table in this database before, when the user may hand it back; InvalidOid otherwise. A copy beside the live tables belongs to who makes it.
-Oid former_owner(const RestorePlan& plan, const PlannedTable& table, const std::string& into_schema) {
-  if (!plan.backup.is_own || !into_schema.empty()) return InvalidOid;
+// The role that owned the table in this database before, when the user may hand it, or its copy, back; InvalidOid otherwise.
+Oid former_owner(const RestorePlan& plan, const PlannedTable& table) {
+  if (!plan.backup.is_own) return InvalidOid;
   std::string owner = string_of(table.definition, "owner");
   return pg::call([&]() -> Oid {
     Oid role = get_role_oid(owner.c_str(), true);
@@ -150,6 +152,16 @@ Oid former_owner(const RestorePlan& plan, const PlannedTable& table, const std::
 bool may_create_in(Oid role, const std::string& schema) {
   auto rows = pg::query("SELECT pg_catalog.has_schema_privilege($1::oid, oid, 'CREATE') FROM pg_catalog.pg_namespace WHERE nspname = $2", {std::to_string(role), schema});
   return !rows.empty() && rows[0][0] == "t";
+}
+
+// True when the table's expressions would run with the rights of a user who is neither the role that wrote them nor may act as it.
+bool is_strangers_code(const RestorePlan& plan, const PlannedTable& table) {
+  if (!plan.backup.is_own) return false;  // trusted by name, with from_database
+  std::string owner = string_of(table.definition, "owner");
+  return pg::call([&] {
+    Oid role = get_role_oid(owner.c_str(), true);
+    return OidIsValid(role) && !has_privs_of_role(GetUserId(), role);
+  });
 }
 
 bool has_generated_columns(const Json& definition) {
@@ -167,11 +179,23 @@ void own_sequences(const PlannedTable& table, const std::vector<SequenceTarget>&
   }
 }
 
+// A schema that this restore made is nobody's but the user's: the owner of a table in it has to be let in, and may create only while the restore runs.
+void let_in(RestorePlan& plan, const PlannedTable& table) {
+  if (!plan.created_schemas.count(table.schema)) return;
+  std::string owner = quote_identifier(string_of(table.definition, "owner"));
+  if (plan.guests.emplace(table.schema, owner).second) execute("GRANT USAGE, CREATE ON SCHEMA " + quote_identifier(table.schema) + " TO " + owner);
+}
+
+void see_guests_out(const RestorePlan& plan) {
+  for (auto& [schema, owner] : plan.guests) execute("REVOKE CREATE ON SCHEMA " + quote_identifier(schema) + " FROM " + owner);
+}
+
 // The bare table with its sequences. Its generation expressions are its owner's code, and already looking at them may run it: the owner makes the table where it may.
-void create_table(const RestorePlan& plan, PlannedTable& table, const std::string& into_schema) {
+void create_table(RestorePlan& plan, PlannedTable& table, const std::string& into_schema) {
   auto sequences = sequences_of(plan, table, into_schema);
   auto statement = create_statement(table, sequences, into_schema);
-  Oid owner = former_owner(plan, table, into_schema);
+  Oid owner = former_owner(plan, table);
+  if (OidIsValid(owner)) let_in(plan, table);
   table.result.notes.push_back("its privileges, policies and triggers are not restored");
   if (OidIsValid(owner) && may_create_in(owner, table.schema)) {
     pg::RunAs as_owner(owner);
@@ -180,10 +204,10 @@ void create_table(const RestorePlan& plan, PlannedTable& table, const std::strin
     own_sequences(table, sequences, "");
     return;
   }
-  if (OidIsValid(owner) && has_generated_columns(table.definition))
+  if ((OidIsValid(owner) || is_strangers_code(plan, table)) && has_generated_columns(table.definition))
     throw snapback::error(sqlstate::insufficient_privilege, "cannot recreate table \"" + table.qualified_name() + "\" for its owner",
-                          "Its generated columns are code of role \"" + string_of(table.definition, "owner") + "\", which may not create tables in schema \"" + table.schema + "\".",
-                          "Grant that role CREATE on the schema for the time of the restore.");
+                          "Its generated columns are code of role \"" + string_of(table.definition, "owner") + "\", which may not create tables in schema \"" + table.schema + "\" or cannot be acted for.",
+                          "Let a superuser restore it, or grant that role CREATE on the schema for the time of the restore.");
   create_sequences(plan, table, into_schema);
   execute(statement);
   std::string owner_name = OidIsValid(owner) ? quote_identifier(string_of(table.definition, "owner")) : "";
@@ -278,8 +302,20 @@ void create_missing_tables(RestorePlan& plan, const std::string& into_schema) {
 void create_constraints(RestorePlan& plan, const std::string&) {
   for (auto& table : plan.tables) {
     if (!is_new(table)) continue;
-    for (auto& constraint : table.definition.value("constraints", Json::array())) add_constraint(table, constraint);
-    for (auto& index : table.definition.value("indexes", Json::array())) add_index(table, index);
+    bool code_left_out = is_strangers_code(plan, table);
+    for (auto& constraint : table.definition.value("constraints", Json::array())) {
+      bool code = string_of(constraint, "kind") == "check" || string_of(constraint, "kind") == "exclusion";
+      if (code && code_left_out)
+        table.result.notes.push_back("constraint \"" + string_of(constraint, "name") + "\" left out: it is code of role " + string_of(table.definition, "owner"));
+      else
+        add_constraint(table, constraint);
+    }
+    for (auto& index : table.definition.value("indexes", Json::array())) {
+      if (code_left_out && index.value("expressions", true))
+        table.result.notes.push_back("index \"" + string_of(index, "name") + "\" left out: it is code of role " + string_of(table.definition, "owner"));
+      else
+        add_index(table, index);
+    }
   }
 }
 
@@ -291,6 +327,7 @@ void create_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
     if (!table.live || !table.definition.is_object()) continue;
     for (auto& key : table.definition.value("foreign_keys", Json::array())) add_foreign_key(table, key, by_name, into_schema);
   }
+  see_guests_out(plan);
 }
 
 }  // namespace snapback::service

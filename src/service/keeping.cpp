@@ -26,8 +26,7 @@ BackupInfo pin_backup(const std::string& id, bool pinned) {
   if (backup.state == "unreadable")
     throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "A backup that cannot be read is not worth keeping; look at backup_verify().");
   backup.sidecar.pinned = pinned;
-  if (!backup.has_sidecar) backup.sidecar.size = backup.stored_bytes;
-  write_sidecar_at_commit(repository.location().path(), backup.id, dump_sidecar(backup.sidecar));
+  pin_at_commit(repository.location().path(), backup.id, pinned);
   return backup;
 }
 

@@ -18,7 +18,7 @@ struct Action {
   When when;
   int nest_level;  // of the (sub)transaction that asked for it
   std::string directory, id;
-  std::string sidecar;  // empty: remove the backup
+  std::optional<bool> pinned;  // none: remove the backup
 };
 
 // Allocated on first use and kept: a static object with a destructor would be destroyed in exit() while the server still runs callbacks.
@@ -29,8 +29,11 @@ std::vector<Action>& actions() {
 
 void perform(const Action& action) {
   auto location = open_posix_location(action.directory, pg::settings.file_group_read ? 0640 : 0600, "pg_snapback.storage_location");
-  if (!action.sidecar.empty()) {
-    location->write_small(sidecar_file_name(action.id), action.sidecar);
+  if (action.pinned) {
+    // read anew: a verification may have written its result meanwhile
+    Sidecar sidecar = read_sidecar(*location, action.id);
+    sidecar.pinned = *action.pinned;
+    location->write_small(sidecar_file_name(action.id), dump_sidecar(sidecar));
     return;
   }
   // the sidecar first: a file alone is still a whole backup
@@ -91,8 +94,8 @@ void subtransaction_callback(SubXactEvent event, SubTransactionId id, SubTransac
   }
 }
 
-void add(When when, const std::string& directory, const std::string& id, const std::string& sidecar) {
-  actions().push_back({when, GetCurrentTransactionNestLevel(), directory, id, sidecar});
+void add(When when, const std::string& directory, const std::string& id, std::optional<bool> pinned) {
+  actions().push_back({when, GetCurrentTransactionNestLevel(), directory, id, pinned});
 }
 
 }  // namespace
@@ -102,12 +105,10 @@ void register_transaction_callbacks() {
   RegisterSubXactCallback(subtransaction_callback, nullptr);
 }
 
-void remove_at_commit(const std::string& directory, const std::string& id) { add(When::commit, directory, id, ""); }
+void remove_at_commit(const std::string& directory, const std::string& id) { add(When::commit, directory, id, std::nullopt); }
 
-void write_sidecar_at_commit(const std::string& directory, const std::string& id, const std::string& contents) {
-  add(When::commit, directory, id, contents);
-}
+void pin_at_commit(const std::string& directory, const std::string& id, bool pinned) { add(When::commit, directory, id, pinned); }
 
-void remove_at_abort(const std::string& directory, const std::string& id) { add(When::abort, directory, id, ""); }
+void remove_at_abort(const std::string& directory, const std::string& id) { add(When::abort, directory, id, std::nullopt); }
 
 }  // namespace snapback::service

@@ -10,8 +10,8 @@ void register_transaction_callbacks();
 
 // Remove backup `id` (file and sidecar) at commit.
 void remove_at_commit(const std::string& directory, const std::string& id);
-// Write `contents` to the sidecar of `id` at commit.
-void write_sidecar_at_commit(const std::string& directory, const std::string& id, const std::string& contents);
+// Pin or unpin backup `id` in its sidecar at commit.
+void pin_at_commit(const std::string& directory, const std::string& id, bool pinned);
 // Remove backup `id` when this (sub)transaction is rolled back.
 void remove_at_abort(const std::string& directory, const std::string& id);
 

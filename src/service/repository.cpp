@@ -55,6 +55,11 @@ Sidecar sidecar_from_manifest(const std::string& id, const BackupReader& reader)
 
 }  // namespace
 
+Sidecar read_sidecar(Location& location, const std::string& id) {
+  if (location.exists(sidecar_file_name(id))) return parse_sidecar(location.read_small(sidecar_file_name(id)));
+  return sidecar_from_manifest(id, BackupReader(location.open(backup_file_name(id))));
+}
+
 std::string backup_file_name(const std::string& id) { return id + file_suffix; }
 std::string sidecar_file_name(const std::string& id) { return id + sidecar_suffix; }
 
@@ -203,7 +208,14 @@ BackupInfo Repository::latest(const std::vector<std::pair<std::string, std::stri
 BackupInfo Repository::find_or_latest(const std::string& id) { return id == "latest" ? latest() : find(id); }
 
 std::unique_ptr<BackupReader> Repository::open(const BackupInfo& backup) {
-  return std::make_unique<BackupReader>(location_->open(backup.file_name));
+  auto file = location_->open(backup.file_name);
+  try {
+    return std::make_unique<BackupReader>(std::move(file));
+  } catch (const snapback::error& e) {
+    if (e.sqlstate() != std::string(sqlstate::data_corrupted)) throw;
+    throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" is damaged", e.message() + (e.detail().empty() ? "." : ": " + e.detail()),
+                          "Look at it with backup_verify('" + backup.id + "'), which marks it as damaged; backup_list() shows the others.");
+  }
 }
 
 void Repository::write_sidecar(const Sidecar& sidecar) { location_->write_small(sidecar_file_name(sidecar.id), dump_sidecar(sidecar)); }

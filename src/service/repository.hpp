@@ -65,6 +65,9 @@ class Repository {
   std::unique_ptr<Location> location_;
 };
 
+// The sidecar of backup `id`; one made from the file's manifest where there is none. Raises XX001, 58P01.
+Sidecar read_sidecar(Location& location, const std::string& id);
+
 // File names.
 std::string backup_file_name(const std::string& id);
 std::string sidecar_file_name(const std::string& id);

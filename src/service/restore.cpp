@@ -237,6 +237,8 @@ void prove(PlannedTable& table, pg::Progress& progress) {
 void analyze(const PlannedTable& table) {
   if (!table.written || table.partitioned) return;
   // statistics are worth having at once, and cost one sample
+  // (as superuser, for who restores need not own the table; ANALYZE itself changes to the owner before it runs the owner's expressions)
+  pg::RunAs everything(BOOTSTRAP_SUPERUSERID);
   pg::execute("ANALYZE " + pg::qualified(table.schema, table.name));
 }
 

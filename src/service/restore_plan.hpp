@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct RestorePlan {
   std::unique_ptr<BackupReader> reader;
   Json schema;
   std::vector<PlannedTable> tables;       // partitioned tables before their partitions
+  std::set<std::string> created_schemas;                   // made by this restore
+  std::set<std::pair<std::string, std::string>> guests;     // (schema, quoted role): may create in it while the restore runs
   std::vector<TableDescription> surplus;  // live partitions of restored partitioned tables that the backup does not have (mode replace: emptied)
 
   std::vector<Oid> live_tables() const;   // every live relation that is read or written, in OID order

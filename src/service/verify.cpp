@@ -69,7 +69,8 @@ void store_result(Repository& repository, BackupInfo& backup, const VerifyResult
     sidecar.verified_at = now_utc();
     if (sidecar.sha256.empty()) return;  // came without its sidecar: nothing to hold it against later, so it stays without
   } else {
-    if (sidecar.sha256.empty()) return;
+    sidecar.id = backup.id;
+    sidecar.size = backup.stored_bytes;
     sidecar.verified = "none";
     sidecar.verified_at = now_utc();
     sidecar.problem = problem_to_sidecar(result.problems);

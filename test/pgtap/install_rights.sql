@@ -59,8 +59,9 @@ SELECT is_empty($$
   SELECT r.role_name, t.oid::regtype FROM role_names r CROSS JOIN pg_type t
   WHERE t.oid IN (SELECT objid FROM members WHERE catalog = 'pg_type'
                   UNION ALL SELECT c.reltype FROM members m JOIN pg_class c ON m.catalog = 'pg_class' AND c.oid = m.objid)
-    AND t.typcategory <> 'A' AND has_type_privilege(r.role_name, t.oid, 'USAGE')
-$$, 'no type can be used');
+    AND t.typcategory <> 'A'
+    AND EXISTS (SELECT 1 FROM aclexplode(t.typacl) g WHERE g.grantee = r.role_name::regrole)
+$$, 'no type is granted to them: the USAGE that PUBLIC has on every type opens nothing');
 SELECT is_empty($$
   SELECT r.role_name, m.objid::regnamespace, p.privilege FROM role_names r CROSS JOIN members m
   CROSS JOIN unnest('{USAGE,CREATE}'::text[]) AS p (privilege)
@@ -76,7 +77,7 @@ SELECT is_empty($$
     UNION ALL
     SELECT coalesce(c.relacl, acldefault('r', c.relowner)), c.relowner FROM pg_class c WHERE m.catalog = 'pg_class' AND c.oid = m.objid
     UNION ALL
-    SELECT coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner FROM pg_type t WHERE m.catalog = 'pg_type' AND t.oid = m.objid AND t.typcategory <> 'A'
+    SELECT t.typacl, t.typowner FROM pg_type t WHERE m.catalog = 'pg_type' AND t.oid = m.objid AND t.typcategory <> 'A'
     UNION ALL
     SELECT coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspowner FROM pg_namespace n WHERE m.catalog = 'pg_namespace' AND n.oid = m.objid
   ) a
