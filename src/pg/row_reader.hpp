@@ -22,19 +22,21 @@ struct ColumnTarget {
   int position = -1;  // index into values/nulls
 };
 
-// Converts lines of one table. Needs pg::TextForms in force. Holds only C++ memory.
+// Converts lines of one table. Needs pg::TextForms in force. The server's lookup structures go to a child of the CurrentMemoryContext at construction, which must outlive the
+// rows; the child goes with the reader.
 class RowReader {
  public:
-  // `check_domains` false: domains are read as their base types and enums... as the enum type; no code of a table's or domain's owner runs.
+  // `check_domains` false: domains are read as their base types; no code of a domain's owner runs (a text form whose input function would check a domain is error 42804).
+  // Raises XX001 or 0A000 when a column's form is malformed or unknown.
   RowReader(std::vector<ColumnTarget> columns, bool check_domains);
   ~RowReader();
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
   // The next row of the parser into values/nulls (positions not named by a column are left alone; absent keys are NULL). False after the last row. Values are allocated in
-  // CurrentMemoryContext. Raises XX001 for a malformed row, duplicate or unknown key, a value of the wrong JSON kind; pg::error (22P02, 22007, 23514, …) for a value its type
-  // refuses, with the column and row number in CONTEXT-free words and never the value: message `invalid value for column "c" in row 17 of the backup`, DETAIL naming the type, same SQLSTATE.
-  // Cancels (57014), out of memory and the like pass unchanged.
+  // CurrentMemoryContext. Raises, as snapback::error: XX001 for a malformed row, duplicate or unknown key, a value of the wrong JSON kind; for a
+  // value that its type refuses or would round, the type's own SQLSTATE (22P02, 22007, 23514, …) with the message `invalid value for column "c" in row 17 of the backup`, DETAIL
+  // naming the type, and never the value; 42804 for an array or object that has no way to the target type. Cancels (57014), out of memory and the like pass as pg::error.
   bool read(RowParser& parser, Datum* values, bool* nulls);
 
  private:

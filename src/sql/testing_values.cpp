@@ -133,6 +133,7 @@ SNAPBACK_FUNCTION(row_json) {
   while (scan.next()) {
     row.in([&] { put_text(fcinfo, line.write(writer, scan.slot())); });
     row.reset();
+    check_interrupts();
   }
   scan.close();
   forms.close();
@@ -177,6 +178,7 @@ SNAPBACK_FUNCTION(row_keys) {
       put_text(fcinfo, sink.key);
     });
     row.reset();
+    check_interrupts();
   }
   scan.close();
   forms.close();
@@ -241,6 +243,7 @@ SNAPBACK_FUNCTION(row_roundtrip) {
       });
     });
     row.reset();
+    check_interrupts();
     ++number;
   }
   call([&] { ExecDropSingleTupleTableSlot(back); });

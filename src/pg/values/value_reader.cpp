@@ -18,6 +18,9 @@ namespace {
 
 constexpr char hex_key[] = "$hex";
 
+// A buffer above this is given back after the value that needed it.
+constexpr std::size_t large_scratch = std::size_t{1} << 20;
+
 [[noreturn]] void bad_header() {
   throw snapback::error(sqlstate::data_corrupted, "the description of a column in the backup is malformed");
 }
@@ -302,7 +305,10 @@ Datum ValueReader::read_fields(RowParser& parser, std::string& scratch) {
 
 Datum ValueReader::convert(std::string& text, bool bytes) {
   Datum value;
-  if (!bytes && convert_directly(text, value)) return value;
+  if (!bytes && convert_directly(text, value)) {
+    if (text.capacity() > large_scratch) [[unlikely]] std::string().swap(text);
+    return value;
+  }
   if (forbidden_text_)
     throw KindMismatch{"The value is the text form of a type that holds a domain, and checks of domains must not run here."};
   if (kind_ == Kind::enumeration) {
@@ -313,7 +319,7 @@ Datum ValueReader::convert(std::string& text, bool bytes) {
     return value;
   }
   value = call([&] { return convert_by_input(text.data(), text.size(), bytes); });
-  if (text.capacity() > (std::size_t{1} << 20)) std::string().swap(text);
+  if (text.capacity() > large_scratch) std::string().swap(text);
   return value;
 }
 
