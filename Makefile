@@ -44,7 +44,7 @@ DATA        += test/extension/pg_snapback_test--1.0.0.sql
 endif
 
 ifdef SANITIZE
-PG_CXXFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+PG_CXXFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer
 endif
 
 # No bitcode: nothing here is worth inlining by the JIT, and PGXS would compile it without PG_CXXFLAGS.
