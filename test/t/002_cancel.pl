@@ -1,0 +1,125 @@
+# A cancel ends a call within a second in every phase of its work, and so do the ends of connections and timeouts that PostgreSQL
+# treats alike. Each phase does real work here; only where it would be too short does a test point stand in.
+
+use strict;
+use warnings FATAL => 'all';
+
+use SnapbackTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_server('cancel', conf => "maintenance_work_mem = 256MB\nshared_buffers = 256MB\n");
+my $storage = storage($node);
+my $rows = $ENV{SNAPBACK_SANITIZE} ? 150_000 : 1_000_000;
+$node->safe_psql('postgres', <<"END");
+CREATE TABLE subjects (id integer PRIMARY KEY, name text);
+INSERT INTO subjects SELECT g, md5(g::text) FROM generate_series(1, $rows / 2) g;
+CREATE TABLE topics (id integer PRIMARY KEY, subject_id integer REFERENCES subjects, title text, note text);
+INSERT INTO topics SELECT g, 1 + g % ($rows / 2), md5(g::text), md5((g + 1)::text) FROM generate_series(1, $rows) g;
+CREATE INDEX ON topics (title);
+CREATE INDEX ON topics (note, title);
+CREATE TABLE huge (id integer PRIMARY KEY, body text);
+ALTER TABLE huge ALTER COLUMN body SET STORAGE EXTERNAL;
+INSERT INTO huge VALUES (1, repeat('áéí' || md5('x'), 5000000));
+
+-- Waits until the call with this name is in the phase and has worked a little, cancels it and returns the seconds until it was over.
+-- All in the server, so that starting programs is not measured. NULL when the phase was never seen.
+CREATE FUNCTION cancel_in(application text, wanted_phase text, wanted_table text DEFAULT NULL, delay double precision DEFAULT 0) RETURNS double precision LANGUAGE plpgsql AS \$\$
+DECLARE
+  victim integer;
+  cancelled timestamptz;
+  begun timestamptz := clock_timestamp();
+BEGIN
+  LOOP
+    PERFORM pg_stat_clear_snapshot();
+    SELECT a.pid INTO victim FROM pg_stat_activity a LEFT JOIN backup_progress p USING (pid) LEFT JOIN pg_stat_progress_create_index i USING (pid)
+     WHERE a.application_name = application AND CASE wanted_phase WHEN 'CREATE INDEX' THEN i.pid IS NOT NULL
+                                                    ELSE p.phase = wanted_phase AND p.table_name IS NOT DISTINCT FROM coalesce(wanted_table, p.table_name) END;
+    EXIT WHEN victim IS NOT NULL;
+    IF clock_timestamp() > begun + '30 s' OR clock_timestamp() > begun + '3 s' AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = application) THEN RETURN NULL; END IF;
+    PERFORM pg_sleep(0.005);
+  END LOOP;
+  PERFORM pg_sleep(delay);
+  cancelled := clock_timestamp();
+  PERFORM pg_cancel_backend(victim);
+  LOOP
+    PERFORM pg_stat_clear_snapshot();
+    EXIT WHEN NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = victim AND state = 'active');
+    PERFORM pg_sleep(0.002);
+  END LOOP;
+  RETURN extract(epoch FROM clock_timestamp() - cancelled);
+END\$\$;
+END
+
+my $limit = patience();
+
+sub cancelled_quickly
+{
+	my ($what, $sql, $phase, %options) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($outcome, $seconds);
+	# a phase may be over before the cancel arrives
+	foreach my $try (1 .. 5)
+	{
+		my $job = start($node, $sql);
+		my $table = $options{table} ? "'$options{table}'" : 'NULL';
+		$seconds = value($node, "SELECT cancel_in('$job->{name}', '$phase', $table, " . ($options{delay} // 0) . ')');
+		$outcome = finish($job);
+		last if $outcome->{state} ne '';
+	}
+	is_outcome($outcome, '57014', "$what: cancelled");
+	ok($seconds ne '' && $seconds < $limit, "$what: within a second") or diag("$seconds s");
+	note("$what: $seconds s");
+	is(join(' ', unfinished($storage)), '', "$what: nothing is left in the storage");
+}
+
+my $good = value($node, "SELECT id FROM backup_create()");
+$node->safe_psql('postgres', "UPDATE topics SET title = 'x' WHERE id = 1");
+my $restore = "SELECT * FROM backup_restore('$good', '{subjects,topics}', safety_backup => false)";
+
+# lock waits
+{
+	my $blocker = start($node, "BEGIN; LOCK TABLE subjects; SELECT pg_sleep(600);");
+	value($node, q(DO $$BEGIN WHILE NOT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'subjects'::regclass AND mode = 'AccessExclusiveLock' AND granted) LOOP PERFORM pg_sleep(0.05); END LOOP; END$$));
+	cancelled_quickly('a backup that waits for a lock', 'SELECT backup_create()', 'locking', delay => 0.2);
+	cancelled_quickly('a restore that waits for a lock', $restore, 'locking', delay => 0.2);
+	value($node, 'SELECT pg_terminate_backend(' . backend($blocker) . ')');
+	finish($blocker);
+}
+
+# backup
+cancelled_quickly('a backup that reads many rows', "SELECT backup_create('{topics}')", 'reading tables', table => 'public.topics', delay => 0.1);
+cancelled_quickly('a backup at its start', "SELECT backup_create('{topics}')", 'reading tables');
+cancelled_quickly('a backup inside one large value', "SELECT backup_create('{huge}')", 'reading tables', table => 'public.huge', delay => 0.1);
+cancelled_quickly('a backup that reads back', "SELECT backup_create()", 'reading back');
+cancelled_quickly('a backup that checks its contents', "SELECT backup_create('{topics}', verify => 'content')", 'checking contents', delay => 0.1);
+cancelled_quickly('a backup that checks one large value', "SELECT backup_create('{huge}', verify => 'content')", 'checking contents', delay => 0.1);
+cancelled_quickly('a backup that is restored for proof', "SELECT backup_create('{subjects,topics}', verify => 'restore')", 'CREATE INDEX');
+
+# verify and compare
+cancelled_quickly('a verification', "SELECT * FROM backup_verify('$good')", 'checking contents', delay => 0.3);
+cancelled_quickly('a verification of files', "SELECT * FROM backup_verify('$good', 'files')", 'checking contents');
+cancelled_quickly('a comparison', "SELECT * FROM backup_compare('$good', '{topics}')", 'reading tables', delay => 0.1);
+cancelled_quickly('a dry run', "SELECT * FROM backup_restore('$good', '{topics}', dry_run => true)", 'reading tables');
+
+# restore
+cancelled_quickly('a restore that writes rows', $restore, 'writing rows', table => 'public.topics', delay => 0.1);
+cancelled_quickly('a restore that builds indexes', $restore, 'building indexes', table => 'public.topics', delay => 0.1);
+cancelled_quickly('a restore that checks foreign keys', $restore, 'checking foreign keys', delay => 0.02);
+cancelled_quickly('a restore that proves', $restore, 'proving', table => 'public.topics', delay => 0.02);
+cancelled_quickly('a restore in its safety backup', "SELECT * FROM backup_restore('$good', '{subjects,topics}')", 'reading tables', table => 'public.topics', delay => 0.02);
+cancelled_quickly('a restore into another schema', "SELECT * FROM backup_restore('$good', '{subjects,topics}', into_schema => 'beside')", 'CREATE INDEX', delay => 0.05);
+$node->safe_psql('postgres', "UPDATE huge SET id = 2");
+cancelled_quickly('a restore of one large value', "SELECT * FROM backup_restore('$good', '{huge}', safety_backup => false)", 'writing rows', table => 'public.huge', delay => 0.1);
+$node->safe_psql('postgres', "UPDATE huge SET id = 1; DELETE FROM topics WHERE id % 2 = 0");
+cancelled_quickly('a restore of missing rows', "SELECT * FROM backup_restore('$good', '{topics}', 'missing', safety_backup => false)", 'writing rows', delay => 0.3);
+cancelled_quickly('a restore that overwrites', "SELECT * FROM backup_restore('$good', '{topics}', 'upsert', safety_backup => false)", 'writing rows', delay => 0.3);
+is(value($node, "SELECT count(*) FROM topics"), $rows / 2, 'nothing was changed by all this');
+is(value($node, "SELECT count(*) FROM pg_namespace WHERE nspname = 'beside' OR nspname LIKE 'snapback_verify%'"), 0, 'no schema is left');
+is(value($node, "SELECT string_agg(id, ' ') FROM backup_list()"), $good, 'and no other backup');
+
+is(value($node, "SELECT bool_and(proven) FROM backup_restore('$good', safety_backup => false)"), 't', 'and the restore works');
+is(value($node, "SELECT bool_and(equal) FROM backup_compare('$good')"), 't', 'all is equal again');
+check_log($node, [qw(57014 57P01)], 'the log has only the errors that were made');
+
+done_testing();
