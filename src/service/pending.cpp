@@ -41,6 +41,13 @@ void perform(const Action& action) {
   location->remove(backup_file_name(action.id));
 }
 
+// What cannot be written fails the transaction, before it has committed.
+void perform_pins() {
+  for (auto& action : actions())
+    if (action.pinned) perform(action);
+  std::erase_if(actions(), [](const Action& action) { return action.pinned.has_value(); });
+}
+
 // Commit and abort have happened: nothing here may raise.
 void perform_quietly(When when) noexcept {
   for (auto& action : actions()) {
@@ -68,6 +75,7 @@ void transaction_ended(XactEvent event, void*) {
   if (event == XACT_EVENT_PRE_PREPARE)
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("cannot PREPARE a transaction that deleted, pinned or restored a backup"),
                     errdetail("What happens to the backup's files is decided when the transaction ends in this session.")));
+  if (event == XACT_EVENT_PRE_COMMIT) pg::boundary([] { perform_pins(); });
   if (event == XACT_EVENT_COMMIT) perform_quietly(When::commit);
   if (event == XACT_EVENT_ABORT) perform_quietly(When::abort);
 }
