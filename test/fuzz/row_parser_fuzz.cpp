@@ -99,7 +99,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::string array = "[" + std::string(text) + "]";
     bool ascii = true;
     for (const char c : text) ascii &= static_cast<unsigned char>(c) < 0x80;
-    if (ascii && !nlohmann::json::accept(array)) std::abort();
+    try {
+      if (ascii) (void)nlohmann::json::parse(array);
+    } catch (const nlohmann::json::out_of_range&) {
+      // a number that is no double; rows keep its digits
+    }
   }
   return 0;
 }

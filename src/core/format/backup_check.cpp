@@ -101,7 +101,7 @@ std::vector<std::string> key_columns(const TableEntry& table) {
 class CheckedSource final : public TextSource {
  public:
   CheckedSource(BackupReader::State& state, Report& report, std::size_t table, std::size_t first, Interrupts& interrupts)
-      : state_(state), report_(report), table_(table), end_(state.manifest.tables[table].first_frame + state.manifest.tables[table].frame_count),
+      : state_(state), report_(report), end_(state.manifest.tables[table].first_frame + state.manifest.tables[table].frame_count),
         frames_(state, first, end_, interrupts), keys_(key_columns(state.manifest.tables[table])) {}
 
   void watch(const RowParser& parser) { parser_ = &parser; }
@@ -158,7 +158,7 @@ class CheckedSource final : public TextSource {
 
   BackupReader::State& state_;
   Report& report_;
-  std::size_t table_, end_;
+  std::size_t end_;
   FrameSource frames_;
   std::vector<std::string> keys_;
   const RowParser* parser_ = nullptr;
