@@ -68,10 +68,14 @@ void execute(const std::string& sql) {
     throw snapback::error(sqlstate::invalid_parameter_value, "a definition in the backup is not one statement",
                           "It holds " + std::to_string(statements) + " statements.");
   call([&] {
+    // notices of definitions (merged columns, skipped existing things) are not the caller's
+    int nest_level = NewGUCNestLevel();
+    (void)set_config_option("client_min_messages", "warning", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     SPI_connect();
     int code = SPI_execute(sql.c_str(), false, 0);
     if (code < 0) elog(ERROR, "statement returned %s", SPI_result_code_string(code));
     SPI_finish();
+    AtEOXact_GUC(true, nest_level);
   });
 }
 

@@ -116,6 +116,19 @@ void read_sequence_value(SequenceDescription& sequence) {
   sequence.is_called = truth(rows.at(0)[1]);
 }
 
+void add_parents(ByOid& tables, const std::string& oids) {
+  for (auto& row : query(R"(
+      SELECT i.inhrelid, n.nspname, p.relname
+        FROM pg_catalog.pg_inherits i
+        JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND NOT c.relispartition
+        JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
+       WHERE i.inhrelid = ANY ($1::oid[])
+       ORDER BY i.inhrelid, i.inhseqno)",
+                         {oids}))
+    tables.at(oid(row[0]))->inherits.emplace_back(text(row[1]), text(row[2]));
+}
+
 void add_sequences(ByOid& tables, const std::string& oids, bool values) {
   for (auto& row : query(R"(
       WITH used AS (
@@ -268,6 +281,7 @@ Json table_to_json(const TableDescription& table) {
   if (table.persistence == 'u') json["unlogged"] = true;
   if (!table.partition_key.empty()) json["partition_by"] = table.partition_key;
   if (table.is_partition) json["partition_of"] = {{"schema", table.parent_schema}, {"name", table.parent_name}, {"bound", table.partition_bound}};
+  for (auto& [schema, name] : table.inherits) json["inherits"].push_back({{"schema", schema}, {"name", name}});
   json["columns"] = Json::array();
   for (auto& column : table.columns) json["columns"].push_back(column_to_json(column));
   json["constraints"] = Json::array();
@@ -398,6 +412,7 @@ std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations,
   add_constraints(by_oid, oids);
   add_foreign_keys(by_oid, oids);
   add_indexes(by_oid, oids);
+  add_parents(by_oid, oids);
   add_sequences(by_oid, oids, sequence_values);
   return tables;
 }

@@ -79,6 +79,7 @@ struct TableDescription {
   std::string partition_key;    // PARTITION BY ..., partitioned tables
   std::string partition_bound;  // FOR VALUES ..., partitions
   std::string parent_schema, parent_name;  // of a partition
+  std::vector<std::pair<std::string, std::string>> inherits;  // schema and name of each parent, in order; not for partitions
   std::vector<ColumnDescription> columns;
   std::vector<std::string> primary_key;
   std::vector<ConstraintDescription> constraints;

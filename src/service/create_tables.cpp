@@ -123,7 +123,23 @@ std::string column_definition(const Json& column, const std::vector<SequenceTarg
   return text;
 }
 
-std::string create_statement(const PlannedTable& table, const std::vector<SequenceTarget>& sequences, const std::string& into_schema) {
+// Parents that are restored along, or that stand where they stood; a note for each that is gone.
+std::string inherits_clause(const RestorePlan& plan, PlannedTable& table, const std::string& into_schema) {
+  std::string parents;
+  for (auto& parent : table.definition.value("inherits", Json::array())) {
+    std::string schema = string_of(parent, "schema"), name = string_of(parent, "name");
+    bool planned = false;
+    for (auto& other : plan.tables) planned |= other.backup->schema() == schema && other.backup->name() == name && other.result.action != "skipped";
+    std::string target = planned && !into_schema.empty() ? into_schema : schema;
+    if ((planned || into_schema.empty()) && relation_exists(target, name))
+      parents += (parents.empty() ? "" : ", ") + qualified(target, name);
+    else
+      table.result.notes.push_back("no longer inherits from " + schema + "." + name + ", which is not " + (into_schema.empty() ? "there" : "restored with it"));
+  }
+  return parents.empty() ? "" : " INHERITS (" + parents + ")";
+}
+
+std::string create_statement(const RestorePlan& plan, PlannedTable& table, const std::vector<SequenceTarget>& sequences, const std::string& into_schema) {
   const Json& definition = table.definition;
   std::string text = definition.value("unlogged", false) ? "CREATE UNLOGGED TABLE " : "CREATE TABLE ";
   text += target_name(table);
@@ -133,7 +149,7 @@ std::string create_statement(const PlannedTable& table, const std::vector<Sequen
   } else {
     std::string columns;
     for (auto& column : definition.at("columns")) columns += (columns.empty() ? "\n  " : ",\n  ") + column_definition(column, sequences);
-    text += " (" + columns + "\n)";
+    text += " (" + columns + "\n)" + inherits_clause(plan, table, into_schema);
   }
   if (definition.contains("partition_by")) text += " PARTITION BY " + string_of(definition, "partition_by");
   return text;
@@ -193,7 +209,7 @@ void see_guests_out(const RestorePlan& plan) {
 // The bare table with its sequences. Its generation expressions are its owner's code, and already looking at them may run it: the owner makes the table where it may.
 void create_table(RestorePlan& plan, PlannedTable& table, const std::string& into_schema) {
   auto sequences = sequences_of(plan, table, into_schema);
-  auto statement = create_statement(table, sequences, into_schema);
+  auto statement = create_statement(plan, table, sequences, into_schema);
   Oid owner = former_owner(plan, table);
   if (OidIsValid(owner)) let_in(plan, table);
   table.result.notes.push_back("its privileges, policies and triggers are not restored");

@@ -208,7 +208,7 @@ void empty_surplus(RestorePlan& plan, std::vector<RestoredTable>& extra, bool wr
     result.schema = table.schema;
     result.name = table.name;
     result.deleted = count_rows(table, progress);
-    result.action = result.deleted ? "emptied" : "unchanged";
+    result.action = !result.deleted ? "unchanged" : write ? "emptied" : "empty";
     result.notes.push_back("this partition is not in the backup");
     if (write && result.deleted) pg::empty_table(table.oid);
     result.proven = write && result.deleted ? count_rows(table, progress) == 0 : result.deleted == 0;

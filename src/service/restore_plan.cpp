@@ -50,6 +50,28 @@ std::vector<std::size_t> with_partitions(const RestorePlan& plan, const Partitio
   return ordered;
 }
 
+// Inheritance parents before their children; the rest stays in order.
+void parents_first(std::vector<PlannedTable>& tables) {
+  std::map<std::pair<std::string, std::string>, std::size_t> index;
+  for (std::size_t i = 0; i < tables.size(); ++i) index[{tables[i].backup->schema(), tables[i].backup->name()}] = i;
+  std::vector<std::size_t> order;
+  std::vector<char> state(tables.size(), 0);
+  std::function<void(std::size_t)> visit = [&](std::size_t i) {
+    if (state[i]) return;
+    state[i] = 1;
+    if (tables[i].definition.is_object())
+      for (auto& parent : tables[i].definition.value("inherits", Json::array())) {
+        auto it = index.find({parent.value("schema", ""), parent.value("name", "")});
+        if (it != index.end()) visit(it->second);
+      }
+    order.push_back(i);
+  };
+  for (std::size_t i = 0; i < tables.size(); ++i) visit(i);
+  std::vector<PlannedTable> sorted;
+  for (auto i : order) sorted.push_back(std::move(tables[i]));
+  tables = std::move(sorted);
+}
+
 void refuse_other_kind(const TableDescription& live, bool partitioned) {
   char wanted = partitioned ? RELKIND_PARTITIONED_TABLE : RELKIND_RELATION;
   if (live.kind == wanted) return;
@@ -130,6 +152,7 @@ RestorePlan make_plan(Repository& repository, const RestoreRequest& request, con
     plan.tables.push_back(std::move(table));
   }
   check_row_access(backup, access, "restore from");
+  parents_first(plan.tables);
 
   std::map<std::pair<std::string, std::string>, TableDescription> described;
   for (auto& table : describe_tables(live, false)) described.emplace(std::make_pair(table.schema, table.name), table);
