@@ -1,0 +1,109 @@
+# Values of rows never get into the server's log, whatever goes wrong: neither in messages nor in details, contexts or statements of ours.
+
+use strict;
+use warnings FATAL => 'all';
+
+use SnapbackTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $secret = 'TopSecret4711';
+my $node = new_server('secrets', conf => "log_min_messages = debug1\nlog_error_verbosity = verbose\nlog_min_error_statement = panic\n");
+$node->safe_psql('postgres', <<"END");
+CREATE ROLE clerk LOGIN;
+SELECT backup_grant('clerk', 'restore');
+CREATE DOMAIN word AS text;
+CREATE TABLE people (id integer PRIMARY KEY, name text, code word, n integer, day date, extra jsonb);
+INSERT INTO people SELECT g, '$secret' || g, '$secret' || g, g, DATE '2020-01-01' + g, jsonb_build_object('$secret', '$secret' || g) FROM generate_series(1, 20) g;
+CREATE TABLE letters (id integer PRIMARY KEY, person integer REFERENCES people ON DELETE CASCADE, body text);
+CREATE TABLE natural_people (name text PRIMARY KEY);
+CREATE TABLE natural_letters (id integer PRIMARY KEY, name text REFERENCES natural_people);
+INSERT INTO letters SELECT g, g, '$secret letter ' || g FROM generate_series(1, 20) g;
+INSERT INTO natural_people SELECT '$secret' || g FROM generate_series(1, 20) g;
+INSERT INTO natural_letters SELECT g, '$secret' || g FROM generate_series(1, 20) g;
+CREATE TABLE plain (id integer PRIMARY KEY, a text, b text, c text);
+INSERT INTO plain SELECT g, '$secret' || g, '7', '$secret' FROM generate_series(1, 20) g;
+GRANT SELECT ON people, letters, natural_people TO clerk;
+END
+my $id = value($node, 'SELECT id FROM backup_create()');
+
+# each: what stands against the restore, of which table, what it raises, how it is undone
+my @cases = (
+	[ 'a unique index', 'plain', 'DELETE FROM plain WHERE id > 1; CREATE UNIQUE INDEX u ON plain (c)', '23505', 'DROP INDEX u' ],
+	[ 'a unique index over an expression', 'plain', 'CREATE UNIQUE INDEX u ON plain ((lower(c))) WHERE id < 2', '', 'DROP INDEX u' ],
+	[ 'a unique constraint', 'plain', 'DELETE FROM plain WHERE id > 1; ALTER TABLE plain ADD CONSTRAINT u UNIQUE (c)', '23505', 'ALTER TABLE plain DROP CONSTRAINT u' ],
+	[ 'a check', 'plain', "DELETE FROM plain; ALTER TABLE plain ADD CONSTRAINT k CHECK (a NOT LIKE '%7')", '23514', 'ALTER TABLE plain DROP CONSTRAINT k' ],
+	[ 'a check that fails to compute', 'plain', 'DELETE FROM plain; ALTER TABLE plain ADD CONSTRAINT k CHECK (a::integer > 0)', '22P02', 'ALTER TABLE plain DROP CONSTRAINT k' ],
+	[ 'not null', 'plain', "DELETE FROM plain; ALTER TABLE plain ADD COLUMN d text NOT NULL", '23502', 'ALTER TABLE plain DROP COLUMN d' ],
+	[ 'an exclusion constraint', 'plain', 'DELETE FROM plain; ALTER TABLE plain ADD CONSTRAINT x EXCLUDE USING btree (c WITH =)', '23P01', 'ALTER TABLE plain DROP CONSTRAINT x' ],
+	[ 'an index expression', 'plain', 'DELETE FROM plain; CREATE INDEX e ON plain ((a::integer))', '22P02', 'DROP INDEX e' ],
+	[ 'a generated column', 'plain', 'DELETE FROM plain; ALTER TABLE plain ADD COLUMN g integer GENERATED ALWAYS AS (a::integer) STORED', '22P02', 'ALTER TABLE plain DROP COLUMN g' ],
+	[ 'another type', 'plain', 'DELETE FROM plain; ALTER TABLE plain ALTER COLUMN a TYPE integer USING 1', '22P02', 'ALTER TABLE plain ALTER COLUMN a TYPE text' ],
+	[ 'a shorter type', 'plain', 'DELETE FROM plain; ALTER TABLE plain ALTER COLUMN a TYPE varchar(3)', '22001', 'ALTER TABLE plain ALTER COLUMN a TYPE text' ],
+	[ 'an enum', 'plain', "DELETE FROM plain; CREATE TYPE e AS ENUM ('x'); ALTER TABLE plain ALTER COLUMN a TYPE e USING 'x'", '22P02', 'ALTER TABLE plain ALTER COLUMN a TYPE text; DROP TYPE e' ],
+	[ 'a domain of the column', 'plain', "DELETE FROM plain; CREATE DOMAIN d AS text CHECK (VALUE NOT LIKE '%9'); ALTER TABLE plain ALTER COLUMN a TYPE d", '23514', 'ALTER TABLE plain ALTER COLUMN a TYPE text; DROP DOMAIN d' ],
+	[ 'a domain that changed', 'people', "DELETE FROM people WHERE id > 1; ALTER DOMAIN word ADD CONSTRAINT short CHECK (VALUE NOT LIKE '%9')", '23514', 'ALTER DOMAIN word DROP CONSTRAINT short' ],
+	[ 'a function that raises', 'plain', q(DELETE FROM plain; CREATE FUNCTION shout(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $f$BEGIN IF $1 LIKE '%9' THEN RAISE EXCEPTION 'refused' USING ERRCODE = '22000'; END IF; RETURN true; END$f$; ALTER TABLE plain ADD CONSTRAINT k CHECK (shout(a))), '22000', 'ALTER TABLE plain DROP CONSTRAINT k; DROP FUNCTION shout' ],
+	[ 'a foreign key without its parents', 'natural_letters', 'DELETE FROM natural_letters; DELETE FROM natural_people', '23503', '' ],
+	[ 'a foreign key without its children', 'natural_people', "INSERT INTO natural_people VALUES ('$secret-new'); INSERT INTO natural_letters VALUES (99, '$secret-new')", '23503', 'DELETE FROM natural_letters WHERE id = 99' ]);
+foreach my $case (@cases)
+{
+	my ($what, $table, $prepare, $state, $undo) = @$case;
+	$node->safe_psql('postgres', $prepare);
+	my $rows = value($node, "SELECT count(*) FROM $table");
+	my @calls = ("SELECT * FROM backup_restore('$id', '{$table}')", "SELECT * FROM backup_restore('$id', '{$table}', rehearse => true, dry_run => true)");
+	push @calls, "SELECT * FROM backup_restore('$id', '{$table}', 'upsert')" if $what !~ /without its children/;
+	foreach my $call (@calls)
+	{
+		my $outcome = attempt($node, $call);
+		is_outcome($outcome, $state, "$what: $call");
+		# only foreign keys are listed, and only to the caller
+		unlike($outcome->{err}, qr/$secret/, "$what: the caller is not shown values") unless $state eq '23503';
+		last if $state eq '';
+	}
+	is(value($node, "SELECT count(*) FROM $table"), $rows, "$what: nothing is changed") unless $state eq '';
+	$node->safe_psql('postgres', $undo) if $undo;
+}
+
+# a caller who may not read the referencing table is not shown its keys either
+$node->safe_psql('postgres', "INSERT INTO natural_people VALUES ('$secret-new') ON CONFLICT DO NOTHING; INSERT INTO natural_letters VALUES (99, '$secret-new')");
+my $outcome = attempt($node, "SELECT * FROM backup_restore('$id', '{natural_people}', safety_backup => false)", user => 'clerk');
+is_outcome($outcome, '23503', 'a role with the right to restore');
+unlike($outcome->{err}, qr/$secret/, 'is not shown keys of a table that it may not read');
+$outcome = attempt($node, "SELECT * FROM backup_restore('$id', '{natural_people}', safety_backup => false)");
+like($outcome->{detail}, qr/$secret-new/, 'who may read it is');
+$node->safe_psql('postgres', 'DELETE FROM natural_letters WHERE id = 99');
+
+# what a proof finds, what is damaged, what is cancelled
+$outcome = attempt($node, fault("restore.before_proof=sql:UPDATE public.plain SET a = 'other' WHERE id = 3") . "SELECT * FROM backup_restore('$id', '{plain}')");
+is_outcome($outcome, 'XX001', 'a proof that fails');
+unlike($outcome->{err}, qr/$secret/, 'shows no values');
+attempt($node, fault('restore.table_loaded=error') . "SELECT * FROM backup_restore('$id', '{plain}')");
+attempt($node, fault('backup.table_read=error') . 'SELECT backup_create()');
+{
+	my $path = storage($node) . "/$id.json.zst";
+	my $copy = storage($node) . '/backup_20200101T000000Z_00000001.json.zst';
+	my $bytes = slurp_file($path);
+	foreach my $at (700, 900, 1200)
+	{
+		my $damaged = $bytes;
+		substr($damaged, $at, 1) ^= "\x55";
+		unlink $copy;
+		append_to_file($copy, $damaged);
+		$outcome = attempt($node, "SELECT problems FROM backup_verify('backup_20200101T000000Z_00000001')");
+		unlike($outcome->{out} . $outcome->{err}, qr/$secret/, 'a damaged backup is described without values');
+		attempt($node, "SELECT * FROM backup_restore('backup_20200101T000000Z_00000001', from_database => 'postgres')");
+	}
+	unlink $copy;
+}
+
+# all is well afterwards
+is(value($node, "SELECT bool_and(proven) FROM backup_restore('$id')"), 't', 'the restore works');
+is(value($node, "SELECT bool_and(equal) FROM backup_compare('$id')"), 't', 'and is equal');
+
+# statements of the test itself are not logged, so whatever has the secret came out of a row
+my @lines = grep { /$secret/ } split /\n/, log_text($node);
+is(join("\n", @lines), '', 'the log has none of the values');
+like(log_text($node), qr/could not load table "public\.plain": a value was refused/, 'but says what was refused');
+
+done_testing();
