@@ -96,8 +96,7 @@ bool RowReader::read(RowParser& parser, Datum* values, bool* nulls) {
         parser.skip_value();
         continue;
       }
-      values[column->target.position] = column->reader->read(parser, plan.scratch);
-      nulls[column->target.position] = false;
+      values[column->target.position] = column->reader->read(parser, plan.scratch, nulls[column->target.position]);
     }
     if (present == plan.columns.size()) return true;
     for (auto& absent : plan.columns) {

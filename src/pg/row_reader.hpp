@@ -26,7 +26,8 @@ struct ColumnTarget {
 // rows; the child goes with the reader.
 class RowReader {
  public:
-  // `check_domains` false: domains are read as their base types; no code of a domain's owner runs (a text form whose input function would check a domain is error 42804).
+  // `check_domains` false: domains are read as their base types; no code of a domain's owner runs. For looking at a backup only: a text form whose input
+  // function would check a domain (a composite that holds json and a domain, a range over a domain) is parsed and comes out NULL.
   // Raises XX001 or 0A000 when a column's form is malformed or unknown.
   RowReader(std::vector<ColumnTarget> columns, bool check_domains);
   ~RowReader();

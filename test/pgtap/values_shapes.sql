@@ -87,7 +87,7 @@ INSERT INTO with_spied (d, ds) VALUES ('a', '{a,b}'), ('b', '{{a,b}}');
 INSERT INTO with_spied (c, cs) VALUES (NULL, NULL);
 ALTER DOMAIN spied ADD CHECK (spy(VALUE)) NOT VALID;
 SELECT is((SELECT string_agg(problem, E'\n') FROM snapback_row_roundtrip('with_spied', false) WHERE NOT ok), NULL, 'no check runs, not even for the text form of an array');
-SELECT throws_ok($$SELECT * FROM snapback_row_read('with_spied', 'with_spied', '{"c":"(a,)"}', false)$$, '42804', NULL, 'a text form that would run one is refused');
+SELECT is(snapback_row_read('with_spied', 'with_spied', '{"c":"(a,)","d":"x","cs":"{\"(a,)\"}"}', false), '(x,,,)', 'a text form that would run one is passed over');
 
 -- a composite that lost and gained fields since rows were stored
 CREATE TYPE evolving AS (a integer, b text, c numeric);

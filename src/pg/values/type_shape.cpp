@@ -84,7 +84,6 @@ class Inspector {
     shape->declared_typmod = typmod;
     TypeRow row = read_type(type);
     while (row.kind == TYPTYPE_DOMAIN) {
-      shape->contains_domain = true;
       typmod = row.typmod;
       type = row.base;
       row = read_type(type);
@@ -113,6 +112,8 @@ class Inspector {
   }
 
  private:
+  static bool holds_domain(const TypeShape& part) { return part.inner_domain || part.declared != part.base; }
+
   void scalar(TypeShape& shape, const TypeRow& row) {
     switch (shape.base) {
       case INT2OID:
@@ -144,7 +145,7 @@ class Inspector {
     shape.is_array = true;
     shape.element = inspect(row.element, shape.typmod);
     shape.contains_json = shape.element->contains_json;
-    shape.contains_domain |= shape.element->contains_domain;
+    shape.inner_domain = holds_domain(*shape.element);
     shape.form = shape.contains_json ? Form::string : Form::array;
   }
 
@@ -155,7 +156,7 @@ class Inspector {
       if (attribute->attisdropped) continue;
       auto field = inspect(attribute->atttypid, attribute->atttypmod);
       shape.contains_json |= field->contains_json;
-      shape.contains_domain |= field->contains_domain;
+      shape.inner_domain |= holds_domain(*field);
       shape.fields.push_back({utf8_name(NameStr(attribute->attname), where_), i, std::move(field)});
     }
     call([&] { FreeTupleDesc(description); });
@@ -168,7 +169,7 @@ class Inspector {
       return get_range_subtype(range_type);
     });
     // the bounds are written by their own type's functions
-    shape.contains_domain |= inspect(subtype, -1)->contains_domain;
+    shape.inner_domain = holds_domain(*inspect(subtype, -1));
   }
 
   const std::string& where_;

@@ -30,7 +30,7 @@ struct TypeShape {
   Form form = Form::string;
   char kind = 0;                 // typtype of base
   bool contains_json = false;    // json or jsonb, at any depth
-  bool contains_domain = false;  // a domain, at any depth, this type itself included
+  bool inner_domain = false;     // a domain below this type, at any depth; the type itself does not count
   int16 length = 0;              // storage of base
   bool by_value = false;
   char alignment = 0;

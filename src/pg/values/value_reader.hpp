@@ -9,6 +9,7 @@
 
 #include "core/format/row_parser.hpp"
 #include "pg/pg.hpp"
+#include "pg/values/jsonb_builder.hpp"
 #include "pg/values/type_shape.hpp"
 
 namespace snapback::pg::values {
@@ -28,14 +29,15 @@ class ValueReader {
   ValueReader(const ValueReader&) = delete;
   ValueReader& operator=(const ValueReader&) = delete;
 
-  // The value that comes next in the parser, allocated in CurrentMemoryContext. `scratch` is overwritten. Throws XX001 through the parser, KindMismatch, and pg::error.
-  Datum read(RowParser& parser, std::string& scratch);
+  // The value that comes next in the parser, allocated in CurrentMemoryContext. `scratch` is overwritten. `is_null` is
+  // set when the value was parsed and not converted (see RowReader, check_domains). Throws XX001 through the parser, KindMismatch, and pg::error.
+  Datum read(RowParser& parser, std::string& scratch, bool& is_null);
   // What stands for an absent value: the target's domain may refuse it.
   void read_absent();
 
  private:
   enum class Kind : unsigned char {
-    int2, int4, int8, float4, float8, boolean, text, varchar, bpchar, character, bytes, uuid, date, timestamp, timestamptz, numeric, enumeration,
+    int2, int4, int8, float4, float8, boolean, text, varchar, bpchar, character, bytes, uuid, date, timestamp, timestamptz, numeric, jsonb, enumeration,
     array, composite, procedure, operation, input
   };
   struct Field {
@@ -46,7 +48,7 @@ class ValueReader {
 
   static Kind kind_of(const TypeShape& target);
   void check_domain(Datum value, bool is_null);
-  Datum read_base(RowParser& parser, std::string& scratch);
+  Datum read_base(RowParser& parser, std::string& scratch, bool& is_null);
   Datum read_elements(RowParser& parser, std::string& scratch);
   Datum read_fields(RowParser& parser, std::string& scratch);
   void read_hex(RowParser& parser, std::string& scratch);
@@ -61,7 +63,7 @@ class ValueReader {
   Form form_;
   bool json_target_;
   bool own_domain_;       // the target is a domain whose checks run
-  bool forbidden_text_ = false;  // the input function would run a domain's checks though none may run
+  bool unread_text_;  // the input function would run a domain's checks though none may run
   Oid declared_, base_, io_parameter_;
   int32 typmod_;
   FmgrInfo input_;
@@ -83,6 +85,8 @@ class ValueReader {
 
   std::vector<Datum> datums_;
   std::vector<char> nulls_;  // as bool[]
+  std::vector<char> seen_;
+  std::unique_ptr<JsonbBuilder> builder_;
 };
 
 }  // namespace snapback::pg::values
