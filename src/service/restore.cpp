@@ -350,8 +350,10 @@ RestoreOutcome restore_backup(const RestoreRequest& request) {
   bool uncommitted = pg::transaction_has_written();
   Repository repository(writes && request.safety_backup && !request.rehearse);
   auto backup = find_backup(repository, request);
-  if (backup.state == "unreadable")
+  if (backup.state == "unreadable") {
+    repository.open(backup);  // says why: damaged, or of a newer format
     throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "Use another backup: backup_list() shows them.");
+  }
   check_origin(backup, request.from_database);
   pg::Progress progress(pg::Operation::restore, pg::Phase::locking);
   if (!writes) return preview(repository, request, backup, progress);
