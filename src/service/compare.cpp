@@ -147,7 +147,7 @@ std::vector<std::size_t> PartitionTree::below(std::size_t table) const {
 
 std::vector<Comparison> compare_backup(const std::string& id, const std::optional<std::vector<std::string>>& tables) {
   Repository repository(false);
-  auto backup = repository.find_or_latest(id);
+  auto backup = choose_backup(repository, id, tables);
   auto reader = repository.open(backup);
   const Manifest& manifest = reader->manifest();
   auto names = table_names(manifest);

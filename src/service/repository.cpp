@@ -187,21 +187,14 @@ BackupInfo Repository::find(const std::string& id) {
   throw snapback::error(sqlstate::undefined_object, "backup \"" + found + "\" does not exist");
 }
 
-BackupInfo Repository::latest(const std::vector<std::pair<std::string, std::string>>& tables) {
+BackupInfo Repository::latest(const std::function<bool(const Manifest&)>& holds) {
   for (auto& backup : list()) {
     if (backup.state != "good" || !backup.is_own || backup.uncommitted() || backup.kind() == "safety") continue;
-    if (tables.empty()) {
-      if (backup.wide()) return backup;
-      continue;
-    }
-    std::set<std::pair<std::string, std::string>> held;
-    auto reader = open(backup);
-    for (auto& table : reader->manifest().tables) held.emplace(table.schema(), table.name());
-    if (std::all_of(tables.begin(), tables.end(), [&](auto& table) { return held.count(table) > 0; })) return backup;
+    if (holds ? holds(open(backup)->manifest()) : backup.wide()) return backup;
   }
   throw snapback::error(sqlstate::undefined_object, "there is no good backup of database \"" + database_.name + "\"",
-                        tables.empty() ? "\"latest\" means the newest good, committed backup of all tables that is no safety backup."
-                                       : "\"latest\" means the newest good, committed backup that holds all the tables named and is no safety backup.",
+                        holds ? "\"latest\" means the newest good, committed backup that holds all the tables named and is no safety backup."
+                              : "\"latest\" means the newest good, committed backup of all tables that is no safety backup.",
                         "Take one with backup_create(), or name a backup: backup_list() shows them.");
 }
 

@@ -1,6 +1,7 @@
 // The backups of a location as this database sees them: listing, states, finding one by id, sidecars.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,9 +51,9 @@ class Repository {
   std::vector<BackupInfo> list();
   // One backup by id or unambiguous prefix. Raises 22023, 42704.
   BackupInfo find(const std::string& id);
-  // `latest` (docs/architecture.md, "latest"): the newest good, committed backup of this database that is no safety backup and holds all of `tables`
-  // (as schema, name pairs; empty: a wide one). Raises 42704 when there is none.
-  BackupInfo latest(const std::vector<std::pair<std::string, std::string>>& tables = {});
+  // `latest` (docs/architecture.md, "latest"): the newest good, committed backup of this database that is no safety backup and for which `holds` is true
+  // (none: a backup of all tables). Raises 42704 when there is none.
+  BackupInfo latest(const std::function<bool(const Manifest&)>& holds = nullptr);
   // An id, a prefix, or "latest".
   BackupInfo find_or_latest(const std::string& id);
 

@@ -36,32 +36,6 @@ void check_mode(const std::string& mode) {
     throw snapback::error(sqlstate::invalid_parameter_value, "invalid restore mode \"" + printable(mode) + "\"", "", "The modes are replace, missing and upsert.");
 }
 
-BackupInfo find_backup(Repository& repository, const RestoreRequest& request) {
-  if (request.backup_id != "latest") return repository.find(request.backup_id);
-  if (!request.tables) return repository.latest();
-  if (request.tables->empty()) pick_tables(request.tables, {}, "");  // raises
-  // names, not patterns, say what the newest backup has to hold
-  std::vector<std::pair<std::string, std::string>> wanted;
-  for (auto& name : *request.tables) {
-    auto pattern = parse_pattern(name);
-    if (pattern.name.wild || (pattern.schema && pattern.schema->wild)) continue;
-    if (pattern.schema) wanted.emplace_back(pattern.schema->text, pattern.name.text);
-  }
-  for (auto& backup : repository.list()) {
-    if (backup.state != "good" || !backup.is_own || backup.uncommitted() || backup.kind() == "safety") continue;
-    std::vector<std::pair<std::string, std::string>> held;
-    auto reader = repository.open(backup);
-    for (auto& table : reader->manifest().tables) held.emplace_back(table.schema(), table.name());
-    try {
-      pick_tables(request.tables, held, backup.id);
-      return backup;
-    } catch (const snapback::error&) {
-      // this one lacks a table that was asked for
-    }
-  }
-  return repository.latest(wanted.empty() ? decltype(wanted){{"", request.tables->empty() ? "" : request.tables->front()}} : wanted);
-}
-
 struct Locks {
   LOCKMODE tables;
   bool foreign_keys;
@@ -349,7 +323,7 @@ RestoreOutcome restore_backup(const RestoreRequest& request) {
   if (writes) pg::refuse_read_only("backup_restore", false);
   bool uncommitted = pg::transaction_has_written();
   Repository repository(writes && request.safety_backup && !request.rehearse);
-  auto backup = find_backup(repository, request);
+  auto backup = choose_backup(repository, request.backup_id, request.tables);
   if (backup.state == "unreadable") {
     repository.open(backup);  // says why: damaged, or of a newer format
     throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "Use another backup: backup_list() shows them.");

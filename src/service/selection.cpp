@@ -12,6 +12,7 @@
 #include "service/catalog.hpp"
 
 extern "C" {
+#include "access/relation.h"
 #include "utils/rls.h"
 }
 
@@ -126,6 +127,21 @@ void refuse_unreadable_kind(const Candidate& candidate) {
   if (candidate.kind == RELKIND_SEQUENCE)
     throw snapback::error(sqlstate::wrong_object_type, "\"" + candidate.schema + "." + candidate.name + "\" is not a table", "It is a sequence.",
                           "The sequences of a table's columns are backed up with the table.");
+}
+
+// Views are read with their owner's rights, as SQL does; one that asks for its caller's would let its owner's code run with them.
+void refuse_invoker_view(Oid oid) {
+  bool invoker = pg::call([&] {
+    if (get_rel_relkind(oid) != RELKIND_VIEW) return false;
+    Relation view = relation_open(oid, AccessShareLock);
+    bool found = RelationHasSecurityInvoker(view);
+    relation_close(view, NoLock);
+    return found;
+  });
+  if (!invoker) return;
+  const char* name = pg::call([&] { return get_rel_name(oid); });
+  throw snapback::error(sqlstate::feature_not_supported, std::string("cannot back up view \"") + (name ? name : "?") + "\"", "It runs with the rights of its caller (security_invoker).",
+                        "Back up the tables below it.");
 }
 
 }  // namespace
@@ -261,6 +277,7 @@ void check_readable(const std::vector<Oid>& tables) {
   std::vector<std::string> denied, hidden;
   Oid user = GetUserId();
   for (auto oid : tables) {
+    refuse_invoker_view(oid);
     enum Verdict { fine, no_right, row_security };
     Verdict verdict = pg::call([&] {
       if (pg_class_aclcheck(oid, user, ACL_SELECT) != ACLCHECK_OK &&
@@ -292,6 +309,48 @@ void check_readable(const std::vector<Oid>& tables) {
                           "Policies apply to the current role on " + list(hidden) + ".", "Use a role with BYPASSRLS, or leave the tables out with exclude.");
 }
 
+namespace {
+
+using Names = std::vector<std::pair<std::string, std::string>>;
+
+// Tables of a backup that a pattern means, as SQL would look a name up in the caller's search path.
+std::vector<std::size_t> matches_in(const NamePattern& pattern, const Names& held, const std::map<std::string, int>& path) {
+  std::vector<std::size_t> found, outside;
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    bool in_path = path.count(held[i].first) > 0;
+    if (pattern.everything() || pattern.matches(held[i].first, held[i].second, in_path)) found.push_back(i);
+    // a schema outside the path may hold the only table of that name in the backup
+    else if (!pattern.schema && pattern.matches(held[i].first, held[i].second, true)) outside.push_back(i);
+  }
+  if (found.empty() && outside.size() == 1) found = outside;
+  if (!is_exact(pattern) || found.size() < 2) return found;
+  auto rank = [&](std::size_t i) {
+    auto it = path.find(held[i].first);
+    return it == path.end() ? 1 << 20 : it->second;
+  };
+  return {*std::min_element(found.begin(), found.end(), [&](auto a, auto b) {
+    bool exact_a = held[a].second == pattern.name.text, exact_b = held[b].second == pattern.name.text;
+    return exact_a != exact_b ? exact_a : rank(a) < rank(b);
+  })};
+}
+
+std::map<std::string, int> path_positions() {
+  auto path = pg::search_path();
+  std::map<std::string, int> positions;
+  for (std::size_t i = 0; i < path.size(); ++i) positions.emplace(path[i], static_cast<int>(i));
+  return positions;
+}
+
+std::vector<NamePattern> parse_list(const std::vector<std::string>& tables) {
+  if (tables.empty())
+    throw snapback::error(sqlstate::invalid_parameter_value, "the list of tables is empty", "", "Leave the argument out to mean all tables of the backup.");
+  std::vector<NamePattern> patterns;
+  for (auto& name : tables) patterns.push_back(parse_pattern(name));
+  return patterns;
+}
+
+}  // namespace
+
 std::vector<std::size_t> pick_tables(const std::optional<std::vector<std::string>>& tables, const std::vector<std::pair<std::string, std::string>>& held,
                                      const std::string& backup_id) {
   std::vector<std::size_t> picked;
@@ -299,34 +358,27 @@ std::vector<std::size_t> pick_tables(const std::optional<std::vector<std::string
     for (std::size_t i = 0; i < held.size(); ++i) picked.push_back(i);
     return picked;
   }
-  if (tables->empty())
-    throw snapback::error(sqlstate::invalid_parameter_value, "the list of tables is empty", "", "Leave the argument out to mean all tables of the backup.");
-  auto path = pg::search_path();
-  std::map<std::string, int> position;
-  for (std::size_t i = 0; i < path.size(); ++i) position.emplace(path[i], static_cast<int>(i));
+  auto path = path_positions();
   std::set<std::size_t> chosen;
-  for (auto& name : *tables) {
-    auto pattern = parse_pattern(name);
-    std::vector<std::size_t> found, outside;
-    for (std::size_t i = 0; i < held.size(); ++i) {
-      bool in_path = position.count(held[i].first) > 0;
-      if (pattern.everything() || pattern.matches(held[i].first, held[i].second, in_path)) found.push_back(i);
-      // a schema outside the path may hold the only table of that name in the backup
-      else if (!pattern.schema && pattern.matches(held[i].first, held[i].second, true)) outside.push_back(i);
-    }
-    if (found.empty() && outside.size() == 1) found = outside;
+  for (auto& pattern : parse_list(*tables)) {
+    auto found = matches_in(pattern, held, path);
     if (found.empty()) nothing_matches(pattern, " in backup \"" + backup_id + "\"");
-    if (is_exact(pattern) && found.size() > 1) {
-      auto rank = [&](std::size_t i) { return position.count(held[i].first) ? position[held[i].first] : 1 << 20; };
-      found = {*std::min_element(found.begin(), found.end(), [&](auto a, auto b) {
-        bool exact_a = held[a].second == pattern.name.text, exact_b = held[b].second == pattern.name.text;
-        return exact_a != exact_b ? exact_a : rank(a) < rank(b);
-      })};
-    }
     chosen.insert(found.begin(), found.end());
   }
   picked.assign(chosen.begin(), chosen.end());
   return picked;
+}
+
+BackupInfo choose_backup(Repository& repository, const std::string& id, const std::optional<std::vector<std::string>>& tables) {
+  if (id != "latest") return repository.find(id);
+  if (!tables) return repository.latest();
+  auto patterns = parse_list(*tables);
+  auto path = path_positions();
+  return repository.latest([&](const Manifest& manifest) {
+    Names held;
+    for (auto& table : manifest.tables) held.emplace_back(table.schema(), table.name());
+    return std::all_of(patterns.begin(), patterns.end(), [&](auto& pattern) { return !matches_in(pattern, held, path).empty(); });
+  });
 }
 
 }  // namespace snapback::service

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pg/pg.hpp"
+#include "service/repository.hpp"
 
 namespace snapback::service {
 
@@ -47,5 +48,9 @@ void check_readable(const std::vector<Oid>& tables);
 // Picks among the tables of a backup, by the same patterns: indexes into `held`. Raises 42P01 (22023 for a pattern) when one matches nothing.
 std::vector<std::size_t> pick_tables(const std::optional<std::vector<std::string>>& tables, const std::vector<std::pair<std::string, std::string>>& held,
                                      const std::string& backup_id);
+
+// The backup that `id` names; for "latest" the newest good, committed backup of this database that is no safety backup and holds all of `tables`, or, without them, all user tables.
+// Raises 22023, 42704.
+BackupInfo choose_backup(Repository& repository, const std::string& id, const std::optional<std::vector<std::string>>& tables);
 
 }  // namespace snapback::service
