@@ -164,9 +164,10 @@ enter() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     copy_tree "$top" "$SNAPBACK_OUTER/src"
-    mkdir -p "$SNAPBACK_OUTER/small_disk" "$SNAPBACK_OUTER/home"
+    mkdir -p "$SNAPBACK_OUTER/small_disk" "$SNAPBACK_OUTER/home" "$SNAPBACK_OUTER/tmp"
     [ "$(id -u)" != 0 ] || chown -R "$user:$(id -g "$user")" "$SNAPBACK_OUTER"
-    local command=(env -i "PATH=$PATH" "HOME=$SNAPBACK_OUTER/home" "USER=$user" LC_ALL=C.UTF-8 "TERM=${TERM:-dumb}"
+    local command=(env -i "PATH=$PATH" "HOME=$SNAPBACK_OUTER/home" "TMPDIR=$SNAPBACK_OUTER/tmp" "USER=$user" LC_ALL=C.UTF-8
+        "TERM=${TERM:-dumb}"
         "SNAPBACK_WORK=$SNAPBACK_OUTER" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}"
         "$SNAPBACK_OUTER/src/scripts/$script" --inside "$@")
     if can_be_root && as_root unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
