@@ -113,7 +113,7 @@ packages_to_test() {
 
 # ---- from outside to inside ------------------------------------------------------------------------------------------------
 
-# copy_tree FROM TO: what git knows or would add; without git or a repository, everything but .git
+# copy_tree FROM TO: what git knows or would add; without git or a repository, everything but .git and what compilers make
 copy_tree() {
     mkdir -p "$2"
     if git -C "$1" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
@@ -121,7 +121,7 @@ copy_tree() {
             [ ! -e "$path" ] || printf '%s\0' "$path"
         done | tar -c --null --no-recursion -T -) | tar -x -C "$2" --no-same-owner
     else
-        tar -c -C "$1" --exclude=./.git . | tar -x -C "$2" --no-same-owner
+        tar -c -C "$1" --exclude=./.git --exclude='*.o' --exclude='*.d' --exclude='*.so' --exclude='*.gch' . | tar -x -C "$2" --no-same-owner
     fi
 }
 
@@ -222,6 +222,7 @@ in_release() {
     new=$root.new
     top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
     can_be_root || die "PostgreSQL $pg needs a chroot of Debian $release, and that needs root or sudo"
+    [ -d "$root" ] || need_packages debootstrap
     mkdir -p "$cache"
     SNAPBACK_PIDFILE=$(mktemp)
     SNAPBACK_COPY=
@@ -231,7 +232,6 @@ in_release() {
     exec 9>"$cache/$release.lock"
     flock 9
     if [ ! -d "$root" ]; then
-        need_packages debootstrap
         as_root rm -rf --one-file-system "$new"
         say "making a chroot of Debian $release in $root (once)"
         # an older debootstrap has no script named after a newer release; all of Debian's are the one of sid
