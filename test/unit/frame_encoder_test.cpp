@@ -1,5 +1,12 @@
 #include "core/format/frame_encoder.hpp"
 
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "core/format/background_compressor.hpp"
 #include "format_support.hpp"
 
 namespace snapback {
@@ -137,6 +144,86 @@ TEST(RowFrameEncoder, FramesDoNotDependOnHowARowWasWritten) {
   EXPECT_EQ(encode(1), whole);
   EXPECT_EQ(encode(4096), whole);
   EXPECT_EQ(encode(1'048'577), whole);
+}
+
+TEST(RowFrameEncoder, MakesTheSameFramesInTheBackgroundAndInTheForeground) {
+  const auto encode = [](bool background) {
+    FrameCollector sink;
+    EncoderOptions options = small_frames(5'000, 20'000);
+    options.background = background;
+    RowFrameEncoder encoder(sink, options);
+    for (int round = 0; round < 3; ++round) {
+      for (int i = 0; i < 300; ++i) {
+        const std::size_t padding = i % 50 == 49 ? 90'000 : i % 7 == 0 ? 15'000 : 40;
+        write_row(encoder, {row_text(i, padding), "[" + std::to_string(i) + "]"});
+      }
+      encoder.finish();
+    }
+    std::string all;
+    for (const auto& frame : sink.frames)
+      all += frame.bytes + frame.first_key + frame.last_key + to_hex(frame.sha256) + frame.fingerprint.to_hex() + std::to_string(frame.rows) + (frame.continues ? "c" : "-");
+    return all;
+  };
+  const std::string foreground = encode(false);
+  EXPECT_EQ(encode(true), foreground);
+  EXPECT_EQ(encode(true), foreground);
+}
+
+// A backup that is cancelled drops its encoder while the thread may be at work.
+TEST(RowFrameEncoder, CanBeDroppedWhileAFrameIsBeingCompressed) {
+  FrameCollector sink;
+  for (int i = 0; i < 50; ++i) {
+    RowFrameEncoder encoder(sink, small_frames(1 << 20, 2 << 20));
+    write_row(encoder, {row_text(1, 1 << 20), ""});
+    encoder.begin_row();
+    encoder.append("{");
+  }
+  EXPECT_TRUE(sink.frames.empty());
+}
+
+TEST(BackgroundCompressor, PassesOnWhatTheCompressorRaisedAndGoesOn) {
+  ZstdCompressor compressor(1);
+  BackgroundCompressor background(compressor);
+  const std::string text(1000, 'x');
+  std::string out(ZstdCompressor::bound(text.size()), '\0');
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(background.start(text, out.data(), 3));
+    EXPECT_TRUE(test::raised([&] { background.wait(); }).starts_with("XX000: could not compress"));
+    ASSERT_TRUE(background.start(text, out.data(), out.size()));
+    const std::size_t size = background.wait();
+    EXPECT_EQ(test::decompress_all(std::string_view(out).substr(0, size)), text);
+  }
+}
+
+// The server's signal handlers must run on the server's own thread.
+TEST(BackgroundCompressor, TakesNoSignals) {
+  static std::atomic<int> handled = 0;
+  static std::atomic<bool> elsewhere = false;
+  static const pthread_t server = pthread_self();
+  struct sigaction action = {}, before;
+  action.sa_handler = [](int) {
+    ++handled;
+    if (!pthread_equal(pthread_self(), server)) elsewhere = true;
+  };
+  sigaction(SIGUSR1, &action, &before);
+  ZstdCompressor compressor(1);
+  BackgroundCompressor background(compressor);
+  const std::string text(1 << 20, 'x');
+  std::string out(ZstdCompressor::bound(text.size()), '\0');
+  sigset_t usr1;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(background.start(text, out.data(), out.size()));
+    // while this thread blocks it, another one that does not would get it
+    pthread_sigmask(SIG_BLOCK, &usr1, nullptr);
+    kill(getpid(), SIGUSR1);
+    background.wait();
+    pthread_sigmask(SIG_UNBLOCK, &usr1, nullptr);
+  }
+  sigaction(SIGUSR1, &before, nullptr);
+  EXPECT_EQ(handled, 50);
+  EXPECT_FALSE(elsewhere);
 }
 
 TEST(RowFrameEncoder, KeepsARowAboveSixteenMebibytesInFramesOfThatSize) {

@@ -37,6 +37,7 @@ struct EncoderOptions {
   int compression_level = 1;                       // zstd, 1..19
   std::size_t frame_text = std::size_t{4} << 20;   // a frame ends after the first row that reaches this much text
   std::size_t row_cut = std::size_t{16} << 20;     // a row longer than this is cut over consecutive frames of its own
+  bool background = true;                          // full frames are compressed on a thread while the next is written
   std::size_t structure_text = std::size_t{16} << 20;  // text between rows is cut into frames of this size
 };
 
@@ -57,7 +58,7 @@ class ZstdCompressor {
 };
 
 // Frames depend on the rows and options alone, not on how a row was cut over reserve() calls. Memory: at most frame_text + row_cut + 2 MiB of text and one
-// compressed frame. After an exception from reserve(), end_row() or finish() only the destructor may be called.
+// compressed frame; twice the text when compressing in the background. The sink is called on the thread that writes the rows. After an exception from reserve(), end_row() or finish() only the destructor may be called.
 class RowFrameEncoder final : public RowSink {
  public:
   RowFrameEncoder(FrameSink& sink, const EncoderOptions& options);
@@ -70,6 +71,7 @@ class RowFrameEncoder final : public RowSink {
 
  private:
   void make_room(std::size_t n) override;
+  void set_cursor(std::size_t used);
   struct State;
   State* state_;  // owned
 };
