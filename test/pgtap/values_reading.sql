@@ -77,6 +77,13 @@ SELECT matches(reads('{"n":"100000.0"}', 'n', 'numeric(6,1)'), '^22003', 'numeri
 SELECT is(reads('{"ts":"2026-01-01 00:00:00"}', 'ts', 'timestamp(0)'), '("2026-01-01 00:00:00")', 'a timestamp that fits');
 SELECT matches(reads('{"ts":"2026-01-01 00:00:00.25"}', 'ts', 'timestamp(1)'), '^22008', 'a timestamp is never rounded');
 SELECT is(reads('{"ts":"2026-01-01 00:00:00"}', 'ts', 'date'), '(2026-01-01)', 'a timestamp as date: by the input function');
+SELECT matches(reads('{"ts":"2026-01-01 10:00:00"}', 'ts', 'date'), '^22008', 'a time of the day is not dropped');
+SELECT is(reads('{"t":"2026-01-01 10:00:00+00"}', 't', 'timestamp'), '("2026-01-01 10:00:00")', 'a timestamp of UTC without its zone');
+SELECT matches(reads('{"t":"2026-01-01 10:00:00+05"}', 't', 'timestamp'), '^22008', 'another zone is not dropped');
+SELECT matches(reads('{"ts":"2026-01-01 10:00:00"}', 'ts', 'time'), '^22008', 'a date is not dropped');
+SELECT is(reads('{"t":"10:00"}', 't', 'time'), '(10:00:00)', 'a time');
+SELECT matches(reads('{"t":"' || repeat('n', 64) || '"}', 't', 'name'), '^22001', 'a name is not cut');
+SELECT matches(reads('{"t":"ab"}', 't', '"char"'), '^22001', '"char" is not cut');
 SELECT is(reads('{"t":"ab   "}', 't', 'varchar(2)'), '(ab)', 'blanks beyond the length go, as in SQL');
 SELECT matches(reads('{"t":"zzsecret"}', 't', 'varchar(2)'), '^22001', 'text beyond the length');
 SELECT matches(reads('{"t":"zzsecret"}', 't', 'char(2)'), '^22001', 'text beyond char(n)');

@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION pg_snapback_test;
 SELECT no_plan();
 
-CREATE FUNCTION comes_back(source regclass) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION comes_back(source regclass) RETURNS SETOF text LANGUAGE sql AS $$
     SELECT is((SELECT string_agg(problem, E'\n') FROM snapback_row_roundtrip(source) WHERE NOT ok), NULL, source || ' comes back')
     UNION ALL
     SELECT is((SELECT string_agg(problem, E'\n') FROM snapback_row_roundtrip(source, false) WHERE NOT ok), NULL, source || ' comes back without domain checks');
@@ -156,6 +156,11 @@ SELECT chr(c), chr(c), chr(c), chr(c)::name, ARRAY[chr(c), 'x' || chr(c)], to_js
 FROM generate_series(1, 1114111) AS c WHERE c NOT BETWEEN 55296 AND 57343 AND (c < 2500 OR c % 97 = 0 OR c % 65536 IN (0, 1, 65534, 65535) OR c BETWEEN 57344 AND 57400);
 SELECT comes_back('unicode');
 SELECT is((SELECT count(*) FROM unicode), (SELECT count(*) FROM snapback_row_json('unicode') AS line WHERE line::json IS NOT NULL), 'every character makes valid JSON');
+
+-- "char" is any byte
+CREATE TABLE bytes_of_char AS SELECT n::"char" AS c, ARRAY[n::"char", NULL] AS a, ARRAY[[n::"char"]] AS aa FROM generate_series(-128, 127) AS n;
+SELECT comes_back('bytes_of_char');
+SELECT is(min(line::json ->> 'c') FILTER (WHERE line LIKE '%200%'), '\200', 'in octal digits above 0x7f') FROM snapback_row_json('bytes_of_char') AS line;
 
 -- ---- large values ----------------------------------------------------------------------------------------------------------------------------------------------
 

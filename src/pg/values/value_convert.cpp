@@ -28,6 +28,39 @@ Datum make_varlena(const char* bytes, std::size_t size) {
 
 int numeric_scale(int32 typmod) { return static_cast<int>(((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024; }
 
+[[noreturn]] void refuse_loss(int code) { ereport(ERROR, (errcode(code), errmsg("a part of the value would be lost"))); }
+
+// What input functions drop without a word: the end of a long name, the time behind a date, date and zone round a time, the zone behind a timestamp.
+void refuse_silent_loss(Oid type, const char* text) {
+  switch (type) {
+    case NAMEOID:
+      if (strlen(text) >= NAMEDATALEN) refuse_loss(ERRCODE_STRING_DATA_RIGHT_TRUNCATION);
+      break;
+    case CHAROID:
+      if (strlen(text) > 1) refuse_loss(ERRCODE_STRING_DATA_RIGHT_TRUNCATION);
+      break;
+    case DATEOID: {
+      if (strchr(text, ':') == nullptr) break;
+      const Datum whole = DirectFunctionCall3(timestamp_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+      const Datum day = DirectFunctionCall1(date_timestamp, DirectFunctionCall1(timestamp_date, whole));
+      if (DatumGetTimestamp(whole) != DatumGetTimestamp(day)) refuse_loss(ERRCODE_DATETIME_FIELD_OVERFLOW);
+      break;
+    }
+    case TIMEOID:
+      if (strpbrk(text, "+-/ ") != nullptr) refuse_loss(ERRCODE_DATETIME_FIELD_OVERFLOW);
+      break;
+    case TIMESTAMPOID: {
+      // UTC is the zone that timestamptz is written in
+      const char* time = strchr(text, ':');
+      const char* zone = time == nullptr ? nullptr : strpbrk(time, "+-");
+      if (zone != nullptr && strncmp(zone, "+00", 3) != 0) refuse_loss(ERRCODE_DATETIME_FIELD_OVERFLOW);
+      break;
+    }
+    default:
+      break;
+  }
+}
+
 bool rounds(Oid type) {
   return type == NUMERICOID || type == TIMEOID || type == TIMETZOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID || type == INTERVALOID;
 }
@@ -197,6 +230,7 @@ Datum ValueReader::convert_by_input(char* text, std::size_t size, bool bytes) {
   }
   if (kind_ == Kind::procedure && strchr(text, '(') != nullptr) return DirectFunctionCall1(regprocedurein, CStringGetDatum(text));
   if (kind_ == Kind::operation && strchr(text, '(') != nullptr) return DirectFunctionCall1(regoperatorin, CStringGetDatum(text));
+  refuse_silent_loss(base_, text);
   if (typmod_ >= 0 && rounds(base_)) return convert_rounding(text);
   return InputFunctionCall(&input_, text, io_parameter_, typmod_);
 }
