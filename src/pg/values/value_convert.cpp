@@ -37,7 +37,8 @@ void refuse_silent_loss(Oid type, const char* text) {
       if (strlen(text) >= NAMEDATALEN) refuse_loss(ERRCODE_STRING_DATA_RIGHT_TRUNCATION);
       break;
     case CHAROID:
-      if (strlen(text) > 1) refuse_loss(ERRCODE_STRING_DATA_RIGHT_TRUNCATION);
+      // from 16 on a byte above 127 is written as \\ooo
+      if (strlen(text) > 1 && !(text[0] == '\\' && strlen(text) == 4)) refuse_loss(ERRCODE_STRING_DATA_RIGHT_TRUNCATION);
       break;
     case DATEOID: {
       if (strchr(text, ':') == nullptr) break;
