@@ -16,7 +16,9 @@ TOP       := $(dir $(lastword $(MAKEFILE_LIST)))
 
 MODULE_big = pg_snapback
 EXTENSION  = pg_snapback
-DATA       = $(patsubst $(TOP)%,%,$(wildcard $(TOP)sql/pg_snapback--*.sql))
+# the install script is made of its parts; upgrade steps, from one version to the next, are files of their own
+DATA_built = sql/pg_snapback--1.0.0.sql
+DATA       = $(patsubst $(TOP)%,%,$(wildcard $(TOP)sql/pg_snapback--*--*--*.sql))
 SOURCES   := $(shell sed -e 's/\#.*//' -e 's/[[:space:]]//g' -e '/^$$/d' '$(TOP)src/sources.txt')
 OBJS       = $(SOURCES:.cpp=.o)
 REGRESS    = $(sort $(patsubst $(TOP)sql/%.sql,%,$(filter-out $(TOP)sql/pg_snapback--%,$(wildcard $(TOP)sql/*.sql))))
@@ -58,6 +60,11 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(shlib): exports.map
+
+INSTALL_PARTS := $(sort $(wildcard $(TOP)sql/install/*.sql))
+sql/pg_snapback--1.0.0.sql: $(INSTALL_PARTS)
+	mkdir -p sql
+	cat $(INSTALL_PARTS) > $@
 
 # Compiled once, with the flags of the objects, and read by each of them; a compiler that cannot use it reads the header itself.
 # "private", because the compiled header is a prerequisite and would inherit the -include of itself.
