@@ -23,7 +23,7 @@ SOURCES   := $(shell sed -e 's/\#.*//' -e 's/[[:space:]]//g' -e '/^$$/d' '$(TOP)
 OBJS       = $(SOURCES:.cpp=.o)
 REGRESS    = $(sort $(patsubst $(TOP)sql/%.sql,%,$(filter-out $(TOP)sql/pg_snapback--%,$(wildcard $(TOP)sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(TOP).
-EXTRA_CLEAN  = $(OBJS:.o=.d) src/core/prelude.hpp.gch
+EXTRA_CLEAN  = $(OBJS:.o=.d) src/core/prelude.hpp.gch src/pg/prelude.hpp.gch
 
 # -isystem comes before the -I that PGXS adds for the same directory and wins: the server's headers are read without our warnings.
 PG_CPPFLAGS = -I$(TOP)src -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
@@ -68,10 +68,16 @@ sql/pg_snapback--1.0.0.sql: $(INSTALL_PARTS)
 
 # Compiled once, with the flags of the objects, and read by each of them; a compiler that cannot use it reads the header itself.
 # "private", because the compiled header is a prerequisite and would inherit the -include of itself.
-PRELUDE := $(TOP)src/core/prelude.hpp
-$(OBJS): $(PRELUDE).gch
-$(OBJS): private override CPPFLAGS += -include $(PRELUDE)
-$(PRELUDE).gch: $(PRELUDE)
+CORE_PRELUDE   := $(TOP)src/core/prelude.hpp
+SERVER_PRELUDE := $(TOP)src/pg/prelude.hpp
+CORE_OBJS      := $(filter src/core/%,$(OBJS))
+SERVER_OBJS    := $(filter-out src/core/%,$(OBJS))
+$(CORE_OBJS): $(CORE_PRELUDE).gch
+$(CORE_OBJS): private override CPPFLAGS += -include $(CORE_PRELUDE)
+$(SERVER_OBJS): $(SERVER_PRELUDE).gch
+$(SERVER_OBJS): private override CPPFLAGS += -include $(SERVER_PRELUDE)
+$(SERVER_PRELUDE).gch: $(CORE_PRELUDE) $(wildcard $(TOP)src/pg/*.h) $(TOP)src/pg/pg.hpp
+%.hpp.gch: %.hpp
 	$(CXX) $(CXXFLAGS) $(filter-out -MMD -MP,$(CPPFLAGS)) -w -x c++-header $< -o $@
 
 -include $(OBJS:.o=.d)
