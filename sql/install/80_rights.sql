@@ -180,7 +180,7 @@ BEGIN
   -- restore, compare and download are in watch: they let rows out only to superusers, level restore, and owners of the live tables
   functions := '{backup_list,backup_show,backup_verify,backup_compare,backup_restore,backup_download,progress_of_all}';
   IF level IN ('operate', 'restore') THEN
-    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,may_operate}'::text[];
+    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[];
   END IF;
   IF level = 'restore' THEN
     functions := functions || '{may_restore}'::text[];
@@ -191,7 +191,7 @@ BEGIN
   FOR member IN
     SELECT m.kind, m.object, CASE m.kind WHEN 'FUNCTION' THEN 'EXECUTE' ELSE 'SELECT' END AS privilege
     FROM snapback.members() AS m
-    WHERE (m.kind = 'FUNCTION' AND m.name = ANY (functions)) OR (m.kind = 'TABLE' AND m.name IN ('backups', 'backup_progress'))
+    WHERE (m.kind = 'FUNCTION' AND m.name = ANY (functions)) OR (m.kind = 'TABLE' AND m.name IN ('backups', 'backup_plans', 'backup_progress'))
     ORDER BY m.kind, m.object
   LOOP
     EXECUTE format('GRANT %s ON %s %s TO %I', member.privilege, member.kind, member.object, role_name);

@@ -16,7 +16,7 @@ struct Result {
   uint64 rows;
 };
 
-std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
+std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters, long limit, bool read_only) {
   std::vector<Oid> types(parameters.size(), TEXTOID);
   std::vector<Datum> values(parameters.size());
   std::vector<char> nulls(parameters.size() + 1, ' ');
@@ -31,14 +31,15 @@ std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters
       else
         nulls[i] = 'n';
     }
-    int code = SPI_execute_with_args(sql.c_str(), static_cast<int>(types.size()), types.data(), values.data(), nulls.data(), true, limit);
-    if (code != SPI_OK_SELECT) elog(ERROR, "query returned %d", code);
+    int code = SPI_execute_with_args(sql.c_str(), static_cast<int>(types.size()), types.data(), values.data(), nulls.data(), read_only, limit);
+    if (code != SPI_OK_SELECT && (read_only || code < 0)) elog(ERROR, "query returned %d", code);
     AtEOXact_GUC(true, nest_level);
     return {SPI_tuptable, SPI_processed};
   });
-  std::vector<Row> rows(result.rows);
-  int columns = result.table->tupdesc->natts;
-  for (uint64 r = 0; r < result.rows; ++r) {
+  // without RETURNING there is a count of rows and no table
+  std::vector<Row> rows(result.table != nullptr ? result.rows : 0);
+  int columns = result.table != nullptr ? result.table->tupdesc->natts : 0;
+  for (uint64 r = 0; r < rows.size(); ++r) {
     rows[r].resize(columns);
     for (int c = 0; c < columns; ++c) {
       const char* text = call([&] { return SPI_getvalue(result.table->vals[r], result.table->tupdesc, c + 1); });
@@ -52,12 +53,14 @@ std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters
 }  // namespace
 
 std::vector<Row> query_active(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
-  return run(sql, parameters, limit);
+  return run(sql, parameters, limit, true);
 }
+
+std::vector<Row> modify(const std::string& sql, const std::vector<Cell>& parameters) { return run(sql, parameters, 0, false); }
 
 std::vector<Row> query(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
   call([] { PushActiveSnapshot(GetLatestSnapshot()); });
-  auto rows = run(sql, parameters, limit);
+  auto rows = run(sql, parameters, limit, true);
   call([] { PopActiveSnapshot(); });
   return rows;
 }
