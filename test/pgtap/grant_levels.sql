@@ -22,10 +22,10 @@ $$;
 
 CREATE TEMPORARY TABLE watch AS
 SELECT unnest('{backup_compare,backup_download,backup_list,backup_restore,backup_show,backup_verify,progress_of_all,
-                view backup_progress,view backups}'::text[]) AS name;
+                view backup_plans,view backup_progress,view backups}'::text[]) AS name;
 CREATE TEMPORARY TABLE operate AS
 SELECT name FROM watch
-UNION SELECT unnest('{backup_before,backup_create,backup_delete,backup_pin,backup_unpin,may_operate}'::text[]);
+UNION SELECT unnest('{backup_before,backup_create,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[]);
 CREATE TEMPORARY TABLE restore AS
 SELECT name FROM operate UNION SELECT 'may_restore';
 
