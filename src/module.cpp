@@ -2,6 +2,7 @@
 #include "pg/pg.hpp"
 #include "pg/settings.hpp"
 #include "service/pending.hpp"
+#include "service/runs.hpp"
 
 _Pragma("GCC visibility push(default)") extern "C" {
 #ifdef PG_MODULE_MAGIC_EXT
@@ -16,4 +17,5 @@ _Pragma("GCC visibility pop")
 void _PG_init(void) {
   snapback::pg::define_settings();
   snapback::service::register_transaction_callbacks();
+  snapback::service::register_run_callbacks();
 }

@@ -177,8 +177,10 @@ BEGIN
       HINT = format('First: GRANT USAGE ON SCHEMA %s TO %s', quote_ident(home), quote_ident(role_name));
   END IF;
 
-  -- restore, compare and download are in watch: they let rows out only to superusers, level restore, and owners of the live tables
-  functions := '{backup_list,backup_show,backup_verify,backup_compare,backup_restore,backup_download,progress_of_all}';
+  -- restore, compare and download are in watch: they let rows out only to superusers, level restore, and owners of the live tables;
+  -- backup_start is there because what it starts is checked against the same role's rights again
+  functions := '{backup_list,backup_show,backup_verify,backup_compare,backup_restore,backup_download,progress_of_all,
+                 backup_start,backup_cancel}';
   IF level IN ('operate', 'restore') THEN
     functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[];
   END IF;
@@ -191,7 +193,7 @@ BEGIN
   FOR member IN
     SELECT m.kind, m.object, CASE m.kind WHEN 'FUNCTION' THEN 'EXECUTE' ELSE 'SELECT' END AS privilege
     FROM snapback.members() AS m
-    WHERE (m.kind = 'FUNCTION' AND m.name = ANY (functions)) OR (m.kind = 'TABLE' AND m.name IN ('backups', 'backup_plans', 'backup_progress'))
+    WHERE (m.kind = 'FUNCTION' AND m.name = ANY (functions)) OR (m.kind = 'TABLE' AND m.name IN ('backups', 'backup_plans', 'backup_progress', 'backup_runs'))
     ORDER BY m.kind, m.object
   LOOP
     EXECUTE format('GRANT %s ON %s %s TO %I', member.privilege, member.kind, member.object, role_name);

@@ -25,6 +25,7 @@ inline constexpr char data_corrupted[] = "XX001";
 inline constexpr char internal_error[] = "XX000";
 inline constexpr char disk_full[] = "53100";
 inline constexpr char program_limit_exceeded[] = "54000";
+inline constexpr char configuration_limit_exceeded[] = "53400";
 inline constexpr char out_of_memory[] = "53200";
 inline constexpr char io_error[] = "58030";
 inline constexpr char undefined_file[] = "58P01";

@@ -16,14 +16,17 @@ struct Result {
   uint64 rows;
 };
 
-std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters, long limit, bool read_only) {
+enum class Mode { read, write, write_as_is };
+
+std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters, long limit, Mode mode = Mode::read) {
   std::vector<Oid> types(parameters.size(), TEXTOID);
   std::vector<Datum> values(parameters.size());
   std::vector<char> nulls(parameters.size() + 1, ' ');
   Result result = call([&]() -> Result {
     // operators and functions of ours are the server's own, whatever the caller's search_path holds
     int nest_level = NewGUCNestLevel();
-    (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    if (mode != Mode::write_as_is)
+      (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     SPI_connect();
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       if (parameters[i])
@@ -31,8 +34,8 @@ std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters
       else
         nulls[i] = 'n';
     }
-    int code = SPI_execute_with_args(sql.c_str(), static_cast<int>(types.size()), types.data(), values.data(), nulls.data(), read_only, limit);
-    if (code != SPI_OK_SELECT && (read_only || code < 0)) elog(ERROR, "query returned %d", code);
+    int code = SPI_execute_with_args(sql.c_str(), static_cast<int>(types.size()), types.data(), values.data(), nulls.data(), mode == Mode::read, limit);
+    if (code < 0 || (mode == Mode::read && code != SPI_OK_SELECT)) elog(ERROR, "query returned %d", code);
     AtEOXact_GUC(true, nest_level);
     return {SPI_tuptable, SPI_processed};
   });
@@ -53,17 +56,19 @@ std::vector<Row> run(const std::string& sql, const std::vector<Cell>& parameters
 }  // namespace
 
 std::vector<Row> query_active(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
-  return run(sql, parameters, limit, true);
+  return run(sql, parameters, limit);
 }
-
-std::vector<Row> modify(const std::string& sql, const std::vector<Cell>& parameters) { return run(sql, parameters, 0, false); }
 
 std::vector<Row> query(const std::string& sql, const std::vector<Cell>& parameters, long limit) {
   call([] { PushActiveSnapshot(GetLatestSnapshot()); });
-  auto rows = run(sql, parameters, limit, true);
+  auto rows = run(sql, parameters, limit);
   call([] { PopActiveSnapshot(); });
   return rows;
 }
+
+std::vector<Row> modify(const std::string& sql, const std::vector<Cell>& parameters) { return run(sql, parameters, 0, Mode::write); }
+
+std::vector<Row> modify_as_is(const std::string& sql, const std::vector<Cell>& parameters) { return run(sql, parameters, 0, Mode::write_as_is); }
 
 void execute(const std::string& sql) {
   int statements = call([&] { return list_length(raw_parser(sql.c_str(), RAW_PARSE_DEFAULT)); });

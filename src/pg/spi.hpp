@@ -19,8 +19,10 @@ std::vector<Row> query(const std::string& sql, const std::vector<Cell>& paramete
 // The same with the snapshot that is active already.
 std::vector<Row> query_active(const std::string& sql, const std::vector<Cell>& parameters = {}, long limit = 0);
 
-// Runs one INSERT, UPDATE, DELETE or SELECT ... FOR UPDATE with search_path pg_catalog and parameters of type text, and returns what it returns. The snapshot is a new one.
+// Runs one statement that may write, with search_path pg_catalog; the rows it returns. Parameters as above.
 std::vector<Row> modify(const std::string& sql, const std::vector<Cell>& parameters = {});
+// The same with the session's own search_path, for a function whose arguments are names of a user: the statement itself qualifies every name.
+std::vector<Row> modify_as_is(const std::string& sql, const std::vector<Cell>& parameters = {});
 
 // Runs one statement that may write. Raises 22023 when the text holds more or less than one statement.
 void execute(const std::string& sql);

@@ -27,6 +27,8 @@ bool is_superuser() {
 
 bool may_restore_everything() { return is_superuser() || holds_right("may_restore"); }
 
+bool may_operate_everything() { return is_superuser() || holds_right("may_operate"); }
+
 void check_keeping_right(const BackupInfo& backup, const char* action) {
   if (is_superuser()) return;
   if (backup.is_own && (holds_right("may_operate") || backup.taken_by() == pg::role_name(GetUserId()))) return;

@@ -12,6 +12,9 @@ namespace snapback::service {
 // Superusers and roles granted `restore` may take any rows out of any backup of this database.
 bool may_restore_everything();
 
+// Superusers and roles granted `operate` may look after what others run and keep.
+bool may_operate_everything();
+
 struct RowAccess {
   std::string schema, name;
   Oid recorded = InvalidOid;  // the table's OID when the backup was taken

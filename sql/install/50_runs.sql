@@ -1,0 +1,114 @@
+-- ---------------------------------------------------------------------------------------------------------------------------
+-- Runs: what is done by workers of the server, and what became of it
+-- ---------------------------------------------------------------------------------------------------------------------------
+
+-- One row for each attempt made by a worker. A worker that is alive holds a lock on its row's number (pg_locks: locktype "object",
+-- classid this table): a row that is queued or running without one belongs to a worker that died, and becomes "crashed".
+CREATE TABLE snapback.run (
+  run_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  kind        text NOT NULL CHECK (kind IN ('create', 'verify', 'restore', 'prune', 'delete')),
+  plan        text,
+  due         timestamp with time zone,
+  attempt     integer NOT NULL DEFAULT 1,
+  role_name   name NOT NULL,
+  state       text NOT NULL DEFAULT 'queued'
+              CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'crashed', 'gave_way')),
+  queued_at   timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  started_at  timestamp with time zone,
+  finished_at timestamp with time zone,
+  pid         integer,
+  rows        bigint,
+  bytes       bigint,
+  backup_id   text,
+  sqlstate    text,
+  message     text,
+  result      jsonb,
+  arguments   jsonb NOT NULL DEFAULT '{}',
+  search_path text
+);
+CREATE INDEX run_plan ON snapback.run (plan, due);
+CREATE INDEX run_open ON snapback.run (run_id) WHERE state IN ('queued', 'running');
+COMMENT ON SEQUENCE snapback.run_run_id_seq IS 'the numbers of runs';
+COMMENT ON TABLE snapback.run IS 'runs of workers; read the view backup_runs';
+COMMENT ON COLUMN snapback.run.search_path IS 'of the caller: names of tables in the arguments are looked up by it';
+
+CREATE TYPE @extschema@.backup_run_info AS (
+  run_id      bigint,
+  kind        text,
+  state       text,
+  plan        text,
+  due         timestamp with time zone,
+  attempt     integer,
+  role_name   text,
+  queued_at   timestamp with time zone,
+  started_at  timestamp with time zone,
+  finished_at timestamp with time zone,
+  seconds     double precision,
+  rows        bigint,
+  bytes       bigint,
+  backup_id   text,
+  sqlstate    text,
+  message     text,
+  result      jsonb,
+  arguments   jsonb
+);
+COMMENT ON TYPE @extschema@.backup_run_info IS 'one run: what backup_start(), backup_cancel() and the view backup_runs return';
+COMMENT ON COLUMN @extschema@.backup_run_info.state IS
+'queued, running, succeeded, failed, cancelled, crashed (its process is gone) or gave_way (to a change of a table''s definition)';
+COMMENT ON COLUMN @extschema@.backup_run_info.due IS 'the time of the plan that the run is for; null when it was started by hand';
+COMMENT ON COLUMN @extschema@.backup_run_info.result IS 'what the function returned, as JSON';
+
+CREATE FUNCTION @extschema@.backup_start(
+  action text,
+  args   jsonb DEFAULT '{}'
+) RETURNS @extschema@.backup_run_info
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'snapback_backup_start';
+COMMENT ON FUNCTION @extschema@.backup_start(text, jsonb) IS
+'starts create, verify, restore, prune or delete in a process of its own, with the arguments of that function, when the transaction
+commits; for callers whose calls are cut after seconds. What becomes of it is in backup_runs:
+SELECT run_id FROM backup_start(''create'', ''{"label": "from the console"}'');  SELECT state, message FROM backup_runs WHERE run_id = 7';
+
+CREATE FUNCTION @extschema@.backup_cancel(run_id bigint) RETURNS @extschema@.backup_run_info
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'snapback_backup_cancel';
+COMMENT ON FUNCTION @extschema@.backup_cancel(bigint) IS
+'cancels a run that is queued or running and returns it as it is now; it ends soon after: SELECT state FROM backup_cancel(7)';
+
+-- The owner's rights read the table; the condition is about who asks. A run whose worker is gone reads "crashed" at once, also
+-- before anything has written that into its row; one that has just been queued is given a minute to get its process.
+CREATE VIEW @extschema@.backup_runs WITH (security_barrier = true) AS
+SELECT r.run_id,
+       r.kind,
+       CASE WHEN r.state IN ('queued', 'running') AND l.pid IS NULL
+                 AND (r.state = 'running' OR r.queued_at < pg_catalog.clock_timestamp() - '1 minute'::pg_catalog.interval)
+            THEN 'crashed' ELSE r.state END AS state,
+       r.plan,
+       r.due,
+       r.attempt,
+       r.role_name::text AS role_name,
+       r.queued_at,
+       r.started_at,
+       r.finished_at,
+       pg_catalog.date_part('epoch', COALESCE(r.finished_at, CASE WHEN l.pid IS NOT NULL THEN pg_catalog.clock_timestamp() END) - r.started_at) AS seconds,
+       r.rows,
+       r.bytes,
+       r.backup_id,
+       r.sqlstate,
+       r.message,
+       r.result,
+       r.arguments
+FROM snapback.run AS r
+LEFT JOIN pg_catalog.pg_locks AS l
+       ON r.state IN ('queued', 'running') AND l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock'
+          AND l.classid = 'snapback.run'::pg_catalog.regclass AND l.objid = (r.run_id & 4294967295)::pg_catalog.oid
+          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+WHERE (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = CURRENT_USER)
+   OR (SELECT pg_catalog.has_function_privilege(CURRENT_USER, p.oid, 'EXECUTE')
+       FROM pg_catalog.pg_proc AS p
+       JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+       WHERE n.nspname = 'snapback' AND p.proname = 'may_operate')
+   OR EXISTS (SELECT FROM pg_catalog.pg_roles AS u WHERE u.rolname = r.role_name AND pg_catalog.pg_has_role(u.oid, 'USAGE'));
+COMMENT ON VIEW @extschema@.backup_runs IS
+'what workers did and do: runs of plans and of backup_start(), newest with the highest run_id; every role sees its own, superusers and
+level operate see all: SELECT run_id, kind, plan, state, seconds, message FROM backup_runs ORDER BY run_id DESC';

@@ -1,0 +1,42 @@
+// backup_start, backup_cancel.
+#include "core/error.hpp"
+#include "pg/call.hpp"
+#include "pg/server.hpp"
+#include "service/runs.hpp"
+#include "sql/arguments.hpp"
+
+extern "C" {
+#include "utils/jsonb.h"
+}
+
+namespace snapback::sql {
+
+namespace {
+
+std::string jsonb_argument(FunctionCallInfo fcinfo, int index, const char* name) {
+  if (PG_ARGISNULL(index)) throw snapback::error(sqlstate::invalid_parameter_value, std::string("argument \"") + name + "\" must not be null");
+  return pg::call([&] { return JsonbToCString(nullptr, &PG_GETARG_JSONB_P(index)->root, 0); });
+}
+
+std::int64_t run_argument(FunctionCallInfo fcinfo, int index) {
+  if (PG_ARGISNULL(index)) throw snapback::error(sqlstate::invalid_parameter_value, "argument \"run_id\" must not be null");
+  return PG_GETARG_INT64(index);
+}
+
+}  // namespace
+
+SNAPBACK_FUNCTION(backup_start) {
+  std::string action = required_text(fcinfo, 0, "action");
+  std::string arguments = jsonb_argument(fcinfo, 1, "args");
+  pg::refuse_read_only("backup_start", false);
+  return composite_result(fcinfo, service::describe_run(service::start_run(action, arguments)));
+}
+
+SNAPBACK_FUNCTION(backup_cancel) {
+  std::int64_t run_id = run_argument(fcinfo, 0);
+  pg::refuse_read_only("backup_cancel", false);
+  service::cancel_run(run_id);
+  return composite_result(fcinfo, service::describe_run(run_id));
+}
+
+}  // namespace snapback::sql
