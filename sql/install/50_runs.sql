@@ -75,14 +75,18 @@ AS 'MODULE_PATHNAME', 'snapback_backup_cancel';
 COMMENT ON FUNCTION @extschema@.backup_cancel(bigint) IS
 'cancels a run that is queued or running and returns it as it is now; it ends soon after: SELECT state FROM backup_cancel(7)';
 
+CREATE FUNCTION snapback.run_state(run_id bigint) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'snapback_run_state';
+COMMENT ON FUNCTION snapback.run_state(bigint) IS
+'the state of a run that had not ended when its row was read: crashed when its process is gone';
+
 -- The owner's rights read the table; the condition is about who asks. A run whose worker is gone reads "crashed" at once, also
--- before anything has written that into its row; one that has just been queued is given a minute to get its process.
+-- before anything has written that into its row.
 CREATE VIEW @extschema@.backup_runs WITH (security_barrier = true) AS
 SELECT r.run_id,
        r.kind,
-       CASE WHEN r.state IN ('queued', 'running') AND l.pid IS NULL
-                 AND (r.state = 'running' OR r.queued_at < pg_catalog.clock_timestamp() - '1 minute'::pg_catalog.interval)
-            THEN 'crashed' ELSE r.state END AS state,
+       CASE WHEN r.state IN ('queued', 'running') THEN snapback.run_state(r.run_id) ELSE r.state END AS state,
        r.plan,
        r.due,
        r.attempt,
@@ -90,7 +94,7 @@ SELECT r.run_id,
        r.queued_at,
        r.started_at,
        r.finished_at,
-       pg_catalog.date_part('epoch', COALESCE(r.finished_at, CASE WHEN l.pid IS NOT NULL THEN pg_catalog.clock_timestamp() END) - r.started_at) AS seconds,
+       pg_catalog.date_part('epoch', COALESCE(r.finished_at, pg_catalog.clock_timestamp()) - r.started_at) AS seconds,
        r.rows,
        r.bytes,
        r.backup_id,
@@ -99,10 +103,6 @@ SELECT r.run_id,
        r.result,
        r.arguments
 FROM snapback.run AS r
-LEFT JOIN pg_catalog.pg_locks AS l
-       ON r.state IN ('queued', 'running') AND l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock'
-          AND l.classid = 'snapback.run'::pg_catalog.regclass AND l.objid = (r.run_id & 4294967295)::pg_catalog.oid
-          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 WHERE (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = CURRENT_USER)
    OR (SELECT pg_catalog.has_function_privilege(CURRENT_USER, p.oid, 'EXECUTE')
        FROM pg_catalog.pg_proc AS p

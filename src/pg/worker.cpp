@@ -103,9 +103,9 @@ void wait_for_transaction(TransactionId transaction) {
   if (TransactionIdIsValid(transaction)) call([&] { XactLockTableWait(transaction, nullptr, nullptr, XLTW_None); });
 }
 
-bool hold_liveness(Oid relation, std::int64_t key) {
+bool hold_liveness(Oid relation, std::int64_t key, bool wait) {
   LOCKTAG tag = liveness_tag(relation, key);
-  return call([&] { return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL; });
+  return call([&] { return LockAcquire(&tag, ExclusiveLock, true, !wait) != LOCKACQUIRE_NOT_AVAIL; });
 }
 
 void drop_liveness(Oid relation, std::int64_t key) {

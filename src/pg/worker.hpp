@@ -30,8 +30,8 @@ void in_transaction(const std::function<void()>& body);
 // Waits for the end of another transaction.
 void wait_for_transaction(TransactionId transaction);
 
-// A lock held by this process, whatever its transactions do, on row `key` of `relation`: others see that its worker is alive. False when somebody else holds it.
-bool hold_liveness(Oid relation, std::int64_t key);
+// A lock held by this process, whatever its transactions do, on row `key` of `relation`: others see that its worker is alive. False when somebody else holds it and `wait` is false.
+bool hold_liveness(Oid relation, std::int64_t key, bool wait);
 void drop_liveness(Oid relation, std::int64_t key);
 
 // Held until the end of the transaction; waits.

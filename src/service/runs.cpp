@@ -250,13 +250,26 @@ pg::Row describe_run(std::int64_t run_id) {
   return pg::query("SELECT * FROM " + extension_schema() + ".backup_runs WHERE run_id = $1::bigint", {std::to_string(run_id)}).at(0);
 }
 
+std::optional<std::string> state_now(std::int64_t run_id) {
+  auto bookkeeper = as_bookkeeper();
+  std::string id = std::to_string(run_id);
+  bool alive = pg::in_recovery() || !pg::query("SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'object' AND granted AND mode = 'ExclusiveLock' AND database = $1::oid AND classid = $2::oid AND objid = $3::oid",
+                                               {std::to_string(MyDatabaseId), std::to_string(run_table()), std::to_string(static_cast<Oid>(run_id))}).empty();
+  // read after the lock was looked for: a worker writes its end before it lets go
+  auto rows = pg::query("SELECT state, queued_at < pg_catalog.clock_timestamp() - '1 minute'::interval FROM snapback.run WHERE run_id = $1::bigint", {id});
+  if (rows.empty()) return std::nullopt;
+  const std::string& state = *rows[0][0];
+  bool expected = state == "running" || (state == "queued" && rows[0][1] == "t");
+  return !alive && expected ? "crashed" : state;
+}
+
 int note_crashed_runs() {
   auto bookkeeper = as_bookkeeper();
   Oid table = run_table();
   int crashed = 0;
   for (auto& row : pg::query("SELECT run_id FROM snapback.run WHERE state = 'running' OR (state = 'queued' AND queued_at < pg_catalog.clock_timestamp() - '1 minute'::interval) ORDER BY run_id")) {
     std::int64_t run_id = std::stoll(*row[0]);
-    if (run_id == current_run().run_id || !pg::hold_liveness(table, run_id)) continue;
+    if (run_id == current_run().run_id || !pg::hold_liveness(table, run_id, false)) continue;
     auto changed = pg::modify("UPDATE snapback.run SET state = 'crashed', finished_at = pg_catalog.clock_timestamp(), sqlstate = '57P01', "
                               "message = CASE WHEN started_at IS NULL THEN 'its process was never started' ELSE 'its process ended without a result' END "
                               "WHERE run_id = $1::bigint AND state IN ('queued', 'running') RETURNING run_id",
@@ -273,7 +286,7 @@ void perform_run(const pg::WorkerTask& task) {
   bool alive = false;
   pg::in_transaction([&] {
     Oid table = run_table();
-    alive = OidIsValid(table) && pg::hold_liveness(table, run_id);
+    alive = OidIsValid(table) && pg::hold_liveness(table, run_id, true);
     if (alive) pg::wait_for_transaction(task.starter);
   });
   if (!alive) return;

@@ -1,4 +1,4 @@
-// backup_start, backup_cancel.
+// backup_start, backup_cancel, snapback.run_state.
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/server.hpp"
@@ -37,6 +37,11 @@ SNAPBACK_FUNCTION(backup_cancel) {
   pg::refuse_read_only("backup_cancel", false);
   service::cancel_run(run_id);
   return composite_result(fcinfo, service::describe_run(run_id));
+}
+
+SNAPBACK_FUNCTION(run_state) {
+  auto state = service::state_now(run_argument(fcinfo, 0));
+  return state ? text_result(fcinfo, *state) : text_result(fcinfo, std::nullopt);
 }
 
 }  // namespace snapback::sql

@@ -22,7 +22,7 @@ $$;
 
 CREATE TEMPORARY TABLE watch AS
 SELECT unnest('{backup_cancel,backup_compare,backup_download,backup_list,backup_restore,backup_show,backup_start,backup_verify,progress_of_all,
-                view backup_plans,view backup_progress,view backup_runs,view backups}'::text[]) AS name;
+                run_state,view backup_plans,view backup_progress,view backup_runs,view backups}'::text[]) AS name;
 CREATE TEMPORARY TABLE operate AS
 SELECT name FROM watch
 UNION SELECT unnest('{backup_before,backup_create,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[]);

@@ -33,6 +33,7 @@ CREATE TABLE tests.trap (id integer);
 INSERT INTO tests.trap VALUES (1);
 CREATE FUNCTION tests.trap(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM tests.start(); RETURN 1; END $$;
 SELECT is(tests.attempt('CREATE INDEX ON tests.trap (tests.trap(id))'), '42501 cannot start a run within a security-restricted operation', 'not out of an index');
+DROP TABLE tests.trap;
 
 -- by a gateway
 \set role runs_admin
