@@ -1,4 +1,5 @@
 // Loading of the shared library: registration only, no work.
+#include "pg/fault.hpp"
 #include "pg/pg.hpp"
 #include "pg/settings.hpp"
 #include "service/pending.hpp"
@@ -16,6 +17,7 @@ _Pragma("GCC visibility pop")
 
 void _PG_init(void) {
   snapback::pg::define_settings();
+  snapback::pg::register_fault_points();
   snapback::service::register_transaction_callbacks();
   snapback::service::register_run_callbacks();
 }

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <string>
 
+#include "core/fault.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
@@ -32,6 +33,11 @@ void sleep_cancellable(long milliseconds) {
   });
 }
 
+void signal_self(int signal) {
+  ::kill(::getpid(), signal);
+  call([] { CHECK_FOR_INTERRUPTS(); });
+}
+
 void run_sql(const char* statement) {
   Oid user;
   int context;
@@ -57,9 +63,13 @@ void fault_point(const char* name) {
   std::string action = text.substr(equals + 1);
   if (action == "error") throw snapback::error(sqlstate::internal_error, std::string("fault at ") + name);
   if (action == "kill") ::kill(::getpid(), SIGKILL);
+  if (action == "cancel") signal_self(SIGINT);
+  if (action == "terminate") signal_self(SIGTERM);
   if (action.rfind("sleep:", 0) == 0) sleep_cancellable(std::stol(action.substr(6)));
   if (action.rfind("sql:", 0) == 0) run_sql(action.c_str() + 4);
 }
+
+void register_fault_points() { fault_handler = fault_point; }
 
 }  // namespace snapback::pg
 

@@ -103,6 +103,7 @@ void write_tables(BackupWriter& writer, const std::vector<TableDescription>& tab
     writer.begin_table(heads[i]);
     if (tables[i].kind != RELKIND_PARTITIONED_TABLE) {
       pg::scan_table(scan_target(tables[i]), encoder, progress);
+      pg::fault_point("backup.table_scanned");
       encoder.finish();
     }
     const TableEntry& entry = writer.end_table();
@@ -159,6 +160,8 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   }
   progress.estimate(static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(bytes));
 
+  pg::fault_point("backup.described");
+
   std::string id = new_id(location);
   std::string name = backup_file_name(id);
   pg::ServerInterrupts interrupts;
@@ -198,6 +201,7 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
     auto reader = std::make_unique<BackupReader>(file->open_uncached());
     progress.phase(pg::Phase::checking);
     auto problems = check_backup_content(*reader, progress);
+    pg::fault_point("backup.content_checked");
     if (!problems.empty())
       throw snapback::error(sqlstate::data_corrupted, "backup \"" + id + "\" failed its content check and was discarded", problems[0].message);
     sidecar.verified = "content";
@@ -208,6 +212,7 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   try {
     pg::fault_point("backup.published");
     repository.write_sidecar(sidecar);
+    pg::fault_point("backup.sidecar_written");
   } catch (...) {
     discard(location, info);
     throw;
@@ -221,12 +226,14 @@ BackupInfo create_backup(const BackupRequest& request) {
   bool uncommitted = pg::transaction_has_written();
   Repository repository(true);
   repository.location().sweep();
+  pg::fault_point("backup.swept");
   pg::Progress progress(pg::Operation::backup, pg::Phase::locking);
 
   // names may come to mean other relations while the locks are waited for
   auto selection = select_tables(request.tables, request.exclude);
   for (;;) {
     check_readable(selection.checked);
+    pg::fault_point("backup.selected");
     pg::lock_relations(selection.tables, AccessShareLock);
     pg::fault_point("backup.locked");
     auto again = select_tables(request.tables, request.exclude);
@@ -237,6 +244,7 @@ BackupInfo create_backup(const BackupRequest& request) {
   check_readable(selection.checked);
 
   pg::push_read_snapshot(selection.tables);
+  pg::fault_point("backup.snapshot_taken");
   pg::TextForms forms;
   contents.tables = selection.tables;
   contents.label = request.label;
@@ -251,6 +259,7 @@ BackupInfo create_backup(const BackupRequest& request) {
   if (request.verify == "restore") {
     try {
       verify_restore(repository, info, progress);
+      pg::fault_point("backup.restore_verified");
       info.sidecar.seconds = std::chrono::duration<double>(Clock::now() - contents.started).count();
       repository.write_sidecar(info.sidecar);
     } catch (...) {

@@ -12,6 +12,7 @@ BackupInfo delete_backup(const std::string& id) {
   repository.location().sweep();
   auto backup = repository.find(id);
   check_keeping_right(backup, "delete");
+  pg::fault_point("delete.found");
   if (backup.sidecar.pinned)
     throw snapback::error(sqlstate::object_in_use, "backup \"" + backup.id + "\" is pinned", "", "Unpin it first: SELECT backup_unpin('" + backup.id + "').");
   remove_at_commit(repository.location().path(), backup.id);
@@ -27,6 +28,7 @@ BackupInfo pin_backup(const std::string& id, bool pinned) {
     throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "A backup that cannot be read is not worth keeping; look at backup_verify().");
   backup.sidecar.pinned = pinned;
   pin_at_commit(repository.location().path(), backup.id, pinned);
+  pg::fault_point("pin.registered");
   return backup;
 }
 

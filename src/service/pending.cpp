@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/storage/posix_location.hpp"
 #include "pg/call.hpp"
+#include "pg/fault.hpp"
 #include "pg/settings.hpp"
 #include "service/repository.hpp"
 
@@ -33,12 +34,17 @@ void perform(const Action& action) {
     // read anew: a verification may have written its result meanwhile
     Sidecar sidecar = read_sidecar(*location, action.id);
     sidecar.pinned = *action.pinned;
+    pg::fault_point("pin.commit");
     location->write_small(sidecar_file_name(action.id), dump_sidecar(sidecar));
+    pg::fault_point("pin.written");
     return;
   }
   // the sidecar first: a file alone is still a whole backup
+  pg::fault_point("remove.started");
   location->remove(sidecar_file_name(action.id));
+  pg::fault_point("remove.sidecar_removed");
   location->remove(backup_file_name(action.id));
+  pg::fault_point("remove.finished");
 }
 
 // What cannot be written fails the transaction, before it has committed.

@@ -44,6 +44,7 @@ struct Locks {
 // All locks in one pass in OID order, none raised later; then the plan is made again to see that the names still mean what was locked.
 RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, const Locks& locks, std::vector<ForeignKeyDescription>& keys) {
   auto plan = make_plan(repository, request, backup);
+  pg::fault_point("restore.planned");
   for (int attempt = 0;; ++attempt) {
     auto live = plan.live_tables();
     keys = keys_touching(live);
@@ -71,6 +72,7 @@ std::string take_safety_backup(Repository& repository, const RestorePlan& plan, 
   contents.uncommitted = uncommitted;
   auto info = write_backup(repository, contents, progress);
   remove_at_abort(repository.location().path(), info.id);
+  pg::fault_point("restore.safety_registered");
   return info.id;
 }
 
@@ -118,6 +120,7 @@ void replace_table(const RestorePlan& plan, PlannedTable& table, pg::Progress& p
       table.result.proven = true;
       return;
     }
+    pg::fault_point("restore.table_compared");
     table.result.deleted = count_rows(*table.live, progress);
     table.result.action = "reloaded";
     progress.phase(pg::Phase::writing, table.live->oid);
@@ -206,6 +209,7 @@ void prove(PlannedTable& table, pg::Progress& progress) {
                                 : "Its columns changed.",
                           "The restore was rolled back. Look for constraints, domains or generated columns that change values.");
   table.result.proven = true;
+  pg::fault_point("restore.table_proven");
 }
 
 void analyze(const PlannedTable& table) {
@@ -233,16 +237,21 @@ void write_everything(RestorePlan& plan, const RestoreRequest& request, std::vec
       merge_table(plan, table, request.mode == "upsert", true, progress);
   }
   empty_surplus(plan, extra, true, progress);
+  pg::fault_point("restore.surplus_emptied");
   progress.phase(pg::Phase::indexing);
   create_constraints(plan, request.into_schema);
+  pg::fault_point("restore.constraints_created");
   create_foreign_keys(plan, request.into_schema);
+  pg::fault_point("restore.foreign_keys_created");
   progress.phase(pg::Phase::foreign_keys);
   check_foreign_keys(keys);
   pg::fault_point("restore.foreign_keys_checked");
   for (auto& table : plan.tables)
     if (table.result.action != "skipped") analyze(table);
+  pg::fault_point("restore.analyzed");
   progress.show();
   advance_sequences(plan);
+  pg::fault_point("restore.sequences_advanced");
   pg::fault_point("restore.before_proof");
   for (auto& table : plan.tables) prove(table, progress);
 }

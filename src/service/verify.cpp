@@ -90,6 +90,7 @@ std::vector<Problem> check_backup_content(BackupReader& reader, pg::Progress& pr
       [&](std::size_t index, RowParser& parser, std::vector<Problem>& problems) {
         auto& table = manifest.tables[index];
         auto refused = pg::in_subtransaction([&] { convert_rows(table.head, parser, progress); }, pg::is_data_error);
+        pg::fault_point("verify.table_converted");
         if (!refused) return;
         Problem problem;
         problem.code = refused->sqlstate == sqlstate::data_corrupted ? "row" : "value";
@@ -119,11 +120,14 @@ VerifyResult verify_backup(const std::string& id, const std::string& level) {
     result.tables = reader.manifest().tables.size();
     result.rows = reader.manifest().rows();
     progress.estimate(result.rows, reader.file_size());
+    pg::fault_point("verify.opened");
     for (auto& table : reader.manifest().tables) result.table_names.push_back(table.schema() + "." + table.name());
     result.problems = reader.check_files(backup.has_sidecar ? backup.sidecar.sha256 : "", interrupts);
+    pg::fault_point("verify.files_checked");
     if (result.problems.empty() && level != "files") {
       pg::TextForms forms;
       result.problems = check_backup_content(reader, progress);
+      pg::fault_point("verify.content_checked");
       forms.close();
     }
   } catch (const snapback::error& e) {
@@ -145,7 +149,9 @@ VerifyResult verify_backup(const std::string& id, const std::string& level) {
     }
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  pg::fault_point("verify.done");
   store_result(repository, backup, result);
+  pg::fault_point("verify.result_stored");
   return result;
 }
 

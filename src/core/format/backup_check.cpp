@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/format/backup_reader.hpp"
 #include "core/format/document_check.hpp"
 #include "core/format/reader_state.hpp"
@@ -174,6 +175,7 @@ class ContentCheck {
       : state_(state), manifest_(state.manifest), visitor_(visitor), interrupts_(interrupts), report_(state.manifest), document_(state.manifest) {}
 
   std::vector<Problem> run() {
+    fault_point("check.content");
     std::size_t table = 0;
     for (std::size_t frame = 0; frame < manifest_.frames.size() && !report_.full();) {
       while (table < manifest_.tables.size() && manifest_.tables[table].frame_count == 0) ++table;
@@ -236,6 +238,7 @@ class ContentCheck {
       for (; frame < end && manifest_.frames[frame].rows == 0; ++frame) guard(frame, [&] { state_.frame_text(frame); });
     }
     if (good && !report_.full()) compare_totals(index);
+    fault_point("check.table");
   }
 
   // Reads the rows from a frame on; returns the frame at which it failed, or the end of the table's frames.
@@ -318,6 +321,7 @@ std::vector<Problem> BackupReader::check_files(const std::string& expected_sha25
   const std::uint64_t end = expected_sha256.empty() ? s.tiled : s.file_size;
   for (std::uint64_t offset = 0; offset < end;) {
     interrupts.check();
+    fault_point("check.files");
     const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(read_size, end - offset));
     try {
       s.file->read_at(offset, buffer.get(), size);

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/format/container.hpp"
 #include "core/format/json_builder.hpp"
 #include "core/format/reader_state.hpp"
@@ -132,6 +133,7 @@ std::string BackupReader::State::frame_message(std::size_t index, const char* wh
 
 std::string_view BackupReader::State::frame_text(std::size_t index) {
   const FrameEntry& frame = manifest.frames.at(index);
+  fault_point("reader.frame");
   char* const bytes = at_least(compressed, compressed_capacity, frame.size);
   try {
     file->read_at(frame.offset, bytes, frame.size);
@@ -157,7 +159,10 @@ std::string_view FrameSource::next() {
   return state_.frame_text(next_++);
 }
 
-BackupReader::BackupReader(std::unique_ptr<ReadableFile> file) : state_(std::make_unique<State>(std::move(file))) { state_->load(); }
+BackupReader::BackupReader(std::unique_ptr<ReadableFile> file) : state_(std::make_unique<State>(std::move(file))) {
+  state_->load();
+  fault_point("reader.opened");
+}
 
 BackupReader::~BackupReader() = default;
 

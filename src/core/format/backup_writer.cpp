@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/format/container.hpp"
 #include "core/format/seek_table.hpp"
 
@@ -96,6 +97,7 @@ void BackupWriter::begin(const Json& backup, const Json& schema) {
   s.add_text(schema_text);
   s.add_text(document_tables_text());
   s.begun = true;
+  fault_point("writer.begun");
 }
 
 void BackupWriter::begin_table(const Json& head) {
@@ -107,6 +109,7 @@ void BackupWriter::begin_table(const Json& head) {
   s.add_text(table_head_text(head));
   s.manifest.tables.emplace_back().head = head;
   s.in_table = true;
+  fault_point("writer.table_begun");
 }
 
 void BackupWriter::accept(const EncodedFrame& frame) {
@@ -130,6 +133,7 @@ void BackupWriter::accept(const EncodedFrame& frame) {
   table.fingerprint.add(frame.fingerprint);
   table.logical_bytes += frame.text_size - (frame.continues ? 0 : separator.size() * (frame.rows - 1));
   table.stored_bytes += frame.bytes.size();
+  fault_point("writer.frame_accepted");
 }
 
 const TableEntry& BackupWriter::end_table() {
@@ -138,6 +142,7 @@ const TableEntry& BackupWriter::end_table() {
   const TableEntry& table = s.manifest.tables.back();
   s.add_text(table_tail_text(table));
   s.in_table = false;
+  fault_point("writer.table_ended");
   return table;
 }
 
@@ -146,6 +151,7 @@ void BackupWriter::finish() {
   require(s.begun && !s.in_table && !s.finished, "finish out of order");
   s.add_text(document_end_text(s.manifest));
   s.end_structure();
+  fault_point("writer.document_ended");
 
   const std::string text = dump_manifest(s.manifest);
   if (text.size() > max_manifest_size)
@@ -158,6 +164,7 @@ void BackupWriter::finish() {
   entries.emplace_back(static_cast<std::uint32_t>(header.size() + text.size()), 0);
   s.write(header);
   s.write(text);
+  fault_point("writer.manifest_written");
   s.write(make_seek_table(entries));
   s.flush();
   s.file_digest = s.file_sha256.finish();

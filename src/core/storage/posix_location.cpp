@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/storage/posix_file.hpp"
 
 namespace snapback {
@@ -72,6 +73,7 @@ class PosixLocation final : public Location {
   void prepare_for_writing() override {
     make_directory();
     const Descriptor directory = open_directory();
+    fault_point("storage.prepared");
     check_access(directory.get(), R_OK | W_OK | X_OK, "write to");
     struct stat status;
     if (::fstat(directory.get(), &status) != 0) fail_directory(errno, "examine");
@@ -84,6 +86,7 @@ class PosixLocation final : public Location {
 
   std::vector<StoredFile> list() override {
     std::vector<StoredFile> files;
+    fault_point("storage.list");
     for_each_regular([&](int directory, const std::string& name, const struct stat& status) {
       StoredFile file{name, static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, false};
       if (is_unfinished(name)) {
@@ -106,18 +109,22 @@ class PosixLocation final : public Location {
 
   std::unique_ptr<ReadableFile> open(const std::string& name) override {
     check_name(name);
+    fault_point("storage.open");
     return make_readable(open_regular(open_directory().get(), name), name);
   }
 
   std::unique_ptr<PartialFile> create_partial(const std::string& name) override {
     check_name(name);
     const std::string partial_name = name + partial_suffix;
+    fault_point("storage.create");
     Descriptor directory = open_directory();
     Descriptor file = create_locked(directory.get(), partial_name, file_mode_);
     // the rest of a crash under the very same name
     if (!file.is_open() && remove_if_unlocked(directory.get(), partial_name)) file = create_locked(directory.get(), partial_name, file_mode_);
     if (!file.is_open()) throw error(sqlstate::object_in_use, "file \"" + partial_name + "\" is being written by another process");
-    return make_partial(std::move(directory), std::move(file), name);
+    auto partial = make_partial(std::move(directory), std::move(file), name);
+    fault_point("storage.created");
+    return partial;
   }
 
   std::string read_small(const std::string& name) override {
@@ -140,15 +147,20 @@ class PosixLocation final : public Location {
       file = create_locked(directory.get(), temporary, file_mode_);
     }
     try {
+      fault_point("storage.small_created");
       write_all(file.get(), contents.data(), contents.size(), name, 0);
+      fault_point("storage.small_written");
       if (sync_descriptor(file.get()) != 0) fail_write(errno, "make durable", name, contents.size(), file.get());
+      fault_point("storage.small_synced");
       if (::renameat(directory.get(), temporary.c_str(), directory.get(), name.c_str()) != 0)
         fail_write(errno, "replace", name, contents.size(), directory.get());
     } catch (...) {
       ::unlinkat(directory.get(), temporary.c_str(), 0);
       throw;
     }
+    fault_point("storage.small_renamed");
     sync_directory(directory.get(), name);
+    fault_point("storage.small_published");
   }
 
   bool remove(const std::string& name) override {
@@ -157,18 +169,23 @@ class PosixLocation final : public Location {
     struct stat status;
     if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(status.st_mode))
       throw error(sqlstate::wrong_object_type, "\"" + name + "\" is not a regular file");
+    fault_point("storage.remove");
     if (::unlinkat(directory.get(), name.c_str(), 0) != 0) {
       if (errno == ENOENT) return false;
       fail_file(errno, "remove", name);
     }
+    fault_point("storage.unlinked");
     sync_directory(directory.get(), name);
+    fault_point("storage.removed");
     return true;
   }
 
   int sweep() override {
     int removed = 0;
     for_each_regular([&](int directory, const std::string& name, const struct stat&) {
-      if (is_unfinished(name) && remove_if_unlocked(directory, name)) ++removed;
+      if (!is_unfinished(name) || !remove_if_unlocked(directory, name)) return;
+      ++removed;
+      fault_point("storage.swept");
     });
     return removed;
   }

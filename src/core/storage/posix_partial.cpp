@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/storage/posix_file.hpp"
 
 namespace snapback::posix {
@@ -33,6 +34,7 @@ class PosixPartialFile final : public PartialFile {
 
   void append(const char* data, std::size_t size) override {
     check_usable();
+    fault_point("storage.append");
     synced_ = false;
     while (size > 0) {
       const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(size, window - size_ % window));
@@ -45,6 +47,7 @@ class PosixPartialFile final : public PartialFile {
         if (size_ > window) finish_window();
       }
     }
+    fault_point("storage.appended");
   }
 
   void sync(Interrupts& interrupts) override {
@@ -55,11 +58,13 @@ class PosixPartialFile final : public PartialFile {
       finish_window();
     }
     interrupts.check();
+    fault_point("storage.sync");
     // never a second attempt: after a failure the kernel may have dropped the pages and would report success
     guarded([&] {
       if (sync_descriptor(file_.get()) != 0) fail_write(errno, "make durable", name_, size_, file_.get());
     });
     synced_ = true;
+    fault_point("storage.synced");
   }
 
   std::unique_ptr<ReadableFile> open_uncached() override {
@@ -72,6 +77,7 @@ class PosixPartialFile final : public PartialFile {
     }
     if (!copy.is_open()) fail_file(errno, "open", partial_name_);
     check_ours();
+    fault_point("storage.reopened");
     return make_uncached(std::move(copy), name_, direct);
   }
 
@@ -79,10 +85,13 @@ class PosixPartialFile final : public PartialFile {
     check_name(final_name);
     check_synced();
     check_ours();
+    fault_point("storage.publish");
     if (!take_name(final_name)) return false;
     published_ = true;
     try {
+      fault_point("storage.renamed");
       sync_directory(directory_.get(), final_name);
+      fault_point("storage.published");
     } catch (...) {
       // nobody may find a backup that its writer was told has failed
       ::unlinkat(directory_.get(), final_name.c_str(), 0);
