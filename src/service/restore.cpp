@@ -19,6 +19,7 @@
 #include "service/backup.hpp"
 #include "service/compare.hpp"
 #include "service/create_tables.hpp"
+#include "service/damage.hpp"
 #include "service/foreign_keys.hpp"
 #include "service/pending.hpp"
 #include "service/restore_plan.hpp"
@@ -339,10 +340,19 @@ RestoreOutcome restore_backup(const RestoreRequest& request) {
   }
   check_origin(backup, request.from_database);
   pg::Progress progress(pg::Operation::restore, pg::Phase::locking);
-  if (!writes) return preview(repository, request, backup, progress);
-  if (!request.rehearse && !request.dry_run) return perform(repository, request, backup, uncommitted, true, progress);
   RestoreOutcome outcome;
-  pg::in_subtransaction([&] { outcome = perform(repository, request, backup, uncommitted, false, progress); }, [](const std::string&) { return false; }, false);
+  try {
+    if (!writes)
+      outcome = preview(repository, request, backup, progress);
+    else if (!request.rehearse && !request.dry_run)
+      outcome = perform(repository, request, backup, uncommitted, true, progress);
+    else
+      pg::in_subtransaction([&] { outcome = perform(repository, request, backup, uncommitted, false, progress); }, [](const std::string&) { return false; }, false);
+  } catch (const snapback::error& e) {
+    throw explain_damage(repository, backup, e);
+  }
+  if (backup.state == "damaged")
+    for (auto& table : outcome.tables) table.notes.push_back("the backup is damaged elsewhere: " + backup.problem);
   return outcome;
 }
 
