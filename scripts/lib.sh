@@ -168,7 +168,7 @@ enter() {
     [ "$(id -u)" != 0 ] || chown -R "$user:$(id -g "$user")" "$SNAPBACK_OUTER"
     local command=(env -i "PATH=$PATH" "HOME=$SNAPBACK_OUTER/home" "TMPDIR=$SNAPBACK_OUTER/tmp" "USER=$user" LC_ALL=C.UTF-8
         "TERM=${TERM:-dumb}"
-        "SNAPBACK_WORK=$SNAPBACK_OUTER" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}"
+        "SNAPBACK_WORK=$SNAPBACK_OUTER" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" "SNAPBACK_NIGHTLY=${SNAPBACK_NIGHTLY:-}"
         "$SNAPBACK_OUTER/src/scripts/$script" --inside "$@")
     if can_be_root && as_root unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
         # bash stays as the namespace's process 1, so that it reaps what killed servers leave
@@ -204,7 +204,7 @@ in_chroot() {
         mount --bind "$root" "$root" && mount -t proc none "$root/proc" && mount --rbind /dev "$root/dev" &&
             mount -t tmpfs none "$root/dev/shm" && mount --rbind /sys "$root/sys" || exit 1
         chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
-        exit $?' "$SNAPBACK_PIDFILE" "$1" "TERM=${TERM:-dumb}" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" "${@:2}" &
+        exit $?' "$SNAPBACK_PIDFILE" "$1" "TERM=${TERM:-dumb}" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" "SNAPBACK_NIGHTLY=${SNAPBACK_NIGHTLY:-}" "${@:2}" &
     SNAPBACK_CHILD=$!
     local status=0
     wait "$SNAPBACK_CHILD" || status=$?

@@ -14,8 +14,8 @@ constexpr std::size_t shown_tables = 10;
 
 std::string rows_of(const Problem& problem) {
   if (problem.last_row < problem.first_row) return "";
-  // counted from 1 for people
-  std::string first = std::to_string(problem.first_row + 1), last = std::to_string(problem.last_row + 1);
+  // counted from 0, as backup_verify does
+  std::string first = std::to_string(problem.first_row), last = std::to_string(problem.last_row);
   return first == last ? "row " + first : "rows " + first + " to " + last;
 }
 

@@ -1,0 +1,111 @@
+# A backup of which some places are damaged: the restore changes nothing and says which rows of which tables are lost; the statement of its
+# hint brings back all others, proven, and their result says that the backup is damaged; the damaged table stays as it is.
+
+use strict;
+use warnings FATAL => 'all';
+
+use SnapbackTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $forge = PostgreSQL::Test::Utils::tempdir_short() . '/forge';
+command_ok([ 'g++', '-std=c++20', '-O0', '-o', $forge, 'test/tools/forge.cpp', '-lzstd', '-lcrypto' ], 'the forger builds');
+
+my $node = new_server('damaged_tables');
+my $storage = storage($node);
+# two frames and more for letters
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE people (id integer PRIMARY KEY, name text);
+INSERT INTO people SELECT g, md5(g::text) FROM generate_series(1, 500) g;
+CREATE TABLE letters (id integer PRIMARY KEY, body text);
+INSERT INTO letters SELECT g, md5(g::text) || md5('a' || g) || md5('b' || g) FROM generate_series(1, 80000) g;
+CREATE TABLE "The ""Others""" (id integer PRIMARY KEY, note text);
+INSERT INTO "The ""Others""" SELECT g, md5(g::text) FROM generate_series(1, 500) g;
+CREATE FUNCTION live_state() RETURNS text LANGUAGE sql AS $$
+  SELECT (SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM people t) || ' ' || (SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM letters t) || ' ' ||
+         (SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM "The ""Others""" t) $$;
+END
+my $id = value($node, 'SELECT id FROM backup_create()');
+my @backed_up = split / /, value($node, 'SELECT live_state()');
+my $whole = slurp_file("$storage/$id.json.zst");
+my $sidecar = slurp_file("$storage/$id.state.json");
+my @borders = split ' ', `$forge frames $storage/$id.json.zst`;
+
+# the frames of letters are the large ones
+my @large = grep { $borders[ $_ + 1 ] - $borders[$_] > 500_000 } 0 .. $#borders - 1;
+cmp_ok(scalar(@large), '>=', 2, 'letters has several frames');
+
+sub write_over
+{
+	my ($file, $contents) = @_;
+	unlink $file;
+	append_to_file($file, $contents);
+	return;
+}
+
+# damaged(FRAMES): the backup with a byte flipped in each, its sidecar as it was
+sub damaged
+{
+	my $bytes = $whole;
+	substr($bytes, $borders[$_] + int(rand($borders[ $_ + 1 ] - $borders[$_])), 1) ^= "\x10" foreach @_;
+	write_over("$storage/$id.json.zst", $bytes);
+	write_over("$storage/$id.state.json", $sidecar);
+	return;
+}
+
+my ($last_letters) = $large[-1];
+my %damages = (
+	'the first frame of letters' => [ $large[0] ],
+	'the last frame of letters' => [$last_letters],
+	'two frames of letters' => [ @large[ 0, -1 ] ]);
+foreach my $what (sort keys %damages)
+{
+	damaged(@{ $damages{$what} });
+	$node->safe_psql('postgres', q(UPDATE people SET name = 'x'; UPDATE letters SET body = 'x' WHERE id < 10; UPDATE "The ""Others""" SET note = 'x'));
+	my $before = value($node, 'SELECT live_state()');
+	my $backups = value($node, 'SELECT count(*) FROM backup_list()');
+	my $outcome;
+	foreach my $options ('', ', dry_run => true, rehearse => true', ", mode => 'upsert'", ", mode => 'missing', dry_run => true", ', safety_backup => false')
+	{
+		$outcome = attempt($node, "SELECT * FROM backup_restore('$id'$options)");
+		is_outcome($outcome, 'XX001', "$what, restore$options");
+		is($outcome->{message}, "backup \"$id\" is damaged", 'the message names the backup');
+		like($outcome->{detail}, qr/^Lost: "public\.letters" rows? \d+ to \d+[,.]/, 'the detail the table and its rows');
+		unlike($outcome->{detail}, qr/people|Others/, 'and no other');
+	}
+	is(value($node, 'SELECT live_state()'), $before, "$what: nothing is changed");
+	is(value($node, 'SELECT count(*) FROM backup_list()'), $backups, 'and no safety backup is left');
+	my ($statement) = $outcome->{hint} =~ /(SELECT \* FROM .*?\]\))/;
+	ok($statement, 'the hint has a statement') or diag($outcome->{err});
+
+	# the verification says the same, and marks the backup
+	is(value($node, "SELECT DISTINCT p->>'table' FROM backup_verify('$id', 'files'), jsonb_array_elements(problems) p WHERE p->>'table' IS NOT NULL"), 'public.letters', 'files names the table');
+	is(value($node, "SELECT count(DISTINCT p->>'frame') FROM backup_verify('$id', 'content'), jsonb_array_elements(problems) p WHERE p->>'frame' IS NOT NULL"), scalar(@{ $damages{$what} }), 'content names every frame');
+	my ($first, $last) = $outcome->{detail} =~ /rows (\d+) to (\d+)/;
+	is(value($node, "SELECT (p->>'first_row')::int, (p->>'last_row')::int FROM backup_verify('$id', 'files'), jsonb_array_elements(problems) p WHERE p->>'table' = 'public.letters' LIMIT 1"),
+		join('|', $first, $last), 'with the same rows');
+	is(value($node, "SELECT state FROM backup_list() WHERE id = '$id'"), 'damaged', 'the list says so');
+
+	$outcome = attempt($node, $statement);
+	is_outcome($outcome, '', 'the statement of the hint works');
+	is(value($node, "SELECT count(*) FROM (SELECT 1) x WHERE '$outcome->{out}' LIKE '%the backup is damaged elsewhere%'"), 1, 'its result says that the backup is damaged');
+	my @now = split / /, value($node, 'SELECT live_state()');
+	is("$now[0] $now[2]", "$backed_up[0] $backed_up[2]", 'the other tables are as they were backed up');
+	is($now[1], (split / /, $before)[1], 'the damaged one is as it was');
+	$node->safe_psql('postgres', "SELECT backup_delete(id) FROM backup_list() WHERE id <> '$id'");
+}
+
+# where no table is whole there is nothing to offer
+damaged(grep { $borders[ $_ + 1 ] - $borders[$_] > 5_000 } 0 .. $#borders - 1);
+$node->safe_psql('postgres', q(UPDATE people SET name = 'y'));
+my $outcome = attempt($node, "SELECT * FROM backup_restore('$id', '{people}')");
+is_outcome($outcome, 'XX001', 'all damaged');
+like($outcome->{detail}, qr/"public\.people"/, 'people is lost too');
+
+write_over("$storage/$id.json.zst", $whole);
+is(value($node, "SELECT ok FROM backup_verify('$id')"), 't', 'the whole file is good again');
+is(value($node, "SELECT bool_and(proven) FROM backup_restore('$id')"), 't', 'and restores');
+is(value($node, 'SELECT live_state()'), join(' ', @backed_up), 'all of it');
+check_log($node, ['XX001'], 'the log has only the errors that were made');
+
+done_testing();
