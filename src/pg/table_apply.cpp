@@ -4,63 +4,16 @@
 
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/key_lookup.hpp"
 #include "pg/row_writer.hpp"
 #include "pg/snapshot.hpp"
 
 extern "C" {
-#include "access/genam.h"
-#include "access/relscan.h"
-#include "access/skey.h"
-#include "access/stratnum.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
-#include "utils/fmgroids.h"
 }
 
 namespace snapback::pg {
-
-namespace {
-
-// A scan of the primary key for one row at a time.
-struct KeyLookup {
-  Relation index;
-  IndexScanDesc scan;
-  MemoryContext context;  // lives as long as the scan, which keeps what it allocates on the way
-  ScanKeyData keys[INDEX_MAX_KEYS];
-  AttrNumber columns[INDEX_MAX_KEYS];
-  int count;
-};
-
-void open_lookup_unsafe(KeyLookup& lookup, Relation relation, Oid index) {
-  lookup.context = CurrentMemoryContext;
-  lookup.index = index_open(index, AccessShareLock);
-  lookup.count = IndexRelationGetNumberOfKeyAttributes(lookup.index);
-  for (int i = 0; i < lookup.count; ++i) {
-    lookup.columns[i] = lookup.index->rd_index->indkey.values[i];
-    Oid family = lookup.index->rd_opfamily[i], type = lookup.index->rd_opcintype[i];
-    Oid equality = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
-    if (!OidIsValid(equality)) elog(ERROR, "no equality operator in operator family %u", family);
-    ScanKeyInit(&lookup.keys[i], static_cast<AttrNumber>(i + 1), BTEqualStrategyNumber, get_opcode(equality), static_cast<Datum>(0));
-    lookup.keys[i].sk_collation = lookup.index->rd_indcollation[i];
-  }
-  lookup.scan = SnapbackIndexBeginScan(relation, lookup.index, GetActiveSnapshot(), lookup.count);
-}
-
-bool find_unsafe(KeyLookup& lookup, TupleTableSlot* wanted, TupleTableSlot* found) {
-  for (int i = 0; i < lookup.count; ++i) {
-    int position = lookup.columns[i] - 1;
-    if (wanted->tts_isnull[position]) return false;
-    lookup.keys[i].sk_argument = wanted->tts_values[position];
-  }
-  // not in the context of the row, which is reset before the scan frees its list of dead entries
-  MemoryContext row = MemoryContextSwitchTo(lookup.context);
-  index_rescan(lookup.scan, lookup.keys, lookup.count, nullptr, 0);
-  bool exists = index_getnext_slot(lookup.scan, ForwardScanDirection, found);
-  MemoryContextSwitchTo(row);
-  return exists;
-}
-
-}  // namespace
 
 Oid usable_key_index(Oid relid) {
   return call([&]() -> Oid {
@@ -194,8 +147,7 @@ ApplyResult apply_rows(Oid relid, const std::string& name, const ColumnMapping& 
     rethrow_without_values(e, "write to table \"" + name + "\"", static_cast<std::int64_t>(parser.row_number()));
   }
   call([&] {
-    index_endscan(lookup.scan);
-    index_close(lookup.index, AccessShareLock);
+    close_lookup_unsafe(lookup);
     ExecDropSingleTupleTableSlot(setup.wanted);
     ExecDropSingleTupleTableSlot(setup.found);
     MemoryContextDelete(setup.context);

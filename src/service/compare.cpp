@@ -29,12 +29,13 @@ bool is_partitioned(const TableEntry& table) { return table.head.value("kind", "
 Comparison compare_partitioned(const Manifest& manifest, const PartitionTree& tree, std::size_t index, Oid live, pg::Progress& progress) {
   Comparison result;
   Fingerprint expected;
-  const Json* head = nullptr;
+  const Json* any = nullptr;
+  std::map<std::pair<std::string, std::string>, const Json*> heads;  // partitions may have their columns in another order
   for (auto leaf : tree.below(index)) {
     auto& entry = manifest.tables[leaf];
     result.backup_rows += entry.row_count;
     expected.add(entry.fingerprint);
-    if (!is_partitioned(entry)) head = &entry.head;
+    if (!is_partitioned(entry)) heads[{entry.schema(), entry.name()}] = any = &entry.head;
   }
   if (!OidIsValid(live)) return result;
   auto leaves = partitions_of({live});
@@ -43,6 +44,8 @@ Comparison compare_partitioned(const Manifest& manifest, const PartitionTree& tr
   bool comparable = true;
   for (auto& table : describe_tables(leaves, false)) {
     if (!table.has_storage()) continue;
+    auto same = heads.find({table.schema, table.name});
+    const Json* head = same != heads.end() ? same->second : any;
     auto state = head ? read_live_state(table, *head, progress) : std::nullopt;
     if (!state) {
       comparable = false;

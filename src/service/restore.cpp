@@ -13,8 +13,6 @@
 #include "pg/snapshot.hpp"
 #include "pg/spi.hpp"
 #include "pg/subtransaction.hpp"
-#include "pg/table_apply.hpp"
-#include "pg/table_reload.hpp"
 #include "pg/text_forms.hpp"
 #include "service/backup.hpp"
 #include "service/compare.hpp"
@@ -23,6 +21,8 @@
 #include "service/foreign_keys.hpp"
 #include "service/pending.hpp"
 #include "service/restore_plan.hpp"
+#include "service/restore_roads.hpp"
+#include "service/restore_tables.hpp"
 #include "service/rights.hpp"
 #include "service/selection.hpp"
 #include "service/sequences.hpp"
@@ -38,8 +38,13 @@ void check_mode(const std::string& mode) {
 }
 
 struct Locks {
-  LOCKMODE tables;
+  LOCKMODE tables;               // where `roads` has nothing to say
   bool foreign_keys;
+  std::map<Oid, Road> roads;     // mode replace
+  LOCKMODE of(Oid table) const {
+    auto road = roads.find(table);
+    return road != roads.end() && road->second == Road::difference ? ShareRowExclusiveLock : tables;
+  }
 };
 
 // All locks in one pass in OID order, none raised later; then the plan is made again to see that the names still mean what was locked.
@@ -50,7 +55,9 @@ RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request,
     auto live = plan.live_tables();
     keys = keys_touching(live);
     std::map<Oid, LOCKMODE> modes;
-    for (auto oid : live) modes[oid] = locks.tables;
+    for (auto oid : live) modes[oid] = locks.of(oid);
+    for (auto& table : plan.tables)
+      if (table.live && table.partitioned && locks.tables == AccessExclusiveLock) modes[table.live->oid] = ShareRowExclusiveLock;
     if (locks.foreign_keys)
       for (auto oid : far_ends(keys, live)) modes[oid] = ShareRowExclusiveLock;
     for (auto& [oid, mode] : modes) pg::lock_relations({oid}, mode);
@@ -77,142 +84,6 @@ std::string take_safety_backup(Repository& repository, const RestorePlan& plan, 
   return info.id;
 }
 
-void expect_backup(PlannedTable& table) {
-  table.expected = table.backup->fingerprint;
-  table.expected_rows = table.backup->row_count;
-}
-
-bool equals_backup(const PlannedTable& table, pg::Progress& progress) {
-  if (!table.mapping.identical) return false;
-  pg::push_latest_snapshot();
-  auto state = read_live_state(*table.live, table.backup->head, progress);
-  pg::pop_snapshot();
-  return state && state->rows == table.backup->row_count && state->fingerprint == table.backup->fingerprint;
-}
-
-std::uint64_t count_rows(const TableDescription& table, pg::Progress& progress) {
-  pg::push_latest_snapshot();
-  auto state = read_live_state(table, Json{{"columns", Json::array()}}, progress);
-  pg::pop_snapshot();
-  return state->rows;
-}
-
-void load_table(const RestorePlan& plan, PlannedTable& table, pg::Progress& progress) {
-  pg::ServerInterrupts interrupts;
-  progress.phase(pg::Phase::writing, table.live->oid);
-  auto text = plan.reader->table_text(table.entry, interrupts);
-  RowParser parser(*text);
-  auto loaded = pg::load_rows(table.live->oid, table.qualified_name(), table.mapping, parser, progress);
-  if (loaded.rows != table.backup->row_count)
-    throw snapback::error(sqlstate::data_corrupted, "backup \"" + plan.backup.id + "\" is damaged: table \"" + table.qualified_name() + "\" does not have its rows",
-                          std::to_string(table.backup->row_count) + " rows were recorded, " + std::to_string(loaded.rows) + " are there.");
-  expect_backup(table);
-  if (!table.mapping.identical) table.expected = loaded.fingerprint;
-  table.result.inserted = loaded.rows;
-  table.written = true;
-  pg::fault_point("restore.table_loaded");
-}
-
-void replace_table(const RestorePlan& plan, PlannedTable& table, pg::Progress& progress) {
-  if (table.result.action != "created") {
-    if (equals_backup(table, progress)) {
-      table.result.action = "unchanged";
-      table.result.unchanged = table.backup->row_count;
-      table.result.proven = true;
-      return;
-    }
-    pg::fault_point("restore.table_compared");
-    table.result.deleted = count_rows(*table.live, progress);
-    table.result.action = "reloaded";
-    progress.phase(pg::Phase::writing, table.live->oid);
-    pg::empty_table(table.live->oid);
-    pg::fault_point("restore.table_emptied");
-  }
-  load_table(plan, table, progress);
-  if (table.result.action == "reloaded") {
-    progress.phase(pg::Phase::indexing, table.live->oid);
-    pg::rebuild_indexes(table.live->oid, table.qualified_name());
-    pg::fault_point("restore.indexes_built");
-  }
-}
-
-void require_key(const PlannedTable& table) {
-  Oid index = pg::usable_key_index(table.live->oid);
-  if (!OidIsValid(index))
-    throw snapback::error(sqlstate::feature_not_supported, "table \"" + table.qualified_name() + "\" has no primary key that rows can be found by",
-                          "Modes missing and upsert compare rows by an immediate primary key.", "Use mode => 'replace', or restore with into_schema and copy the rows you need.");
-  for (auto& name : table.live->primary_key) {
-    bool present = false;
-    for (auto& column : table.mapping.columns) present |= column.name == name && OidIsValid(column.type);
-    if (!present)
-      throw snapback::error(sqlstate::datatype_mismatch, "the backup has no values for column \"" + name + "\" of the primary key of table \"" + table.qualified_name() + "\"", "",
-                            "Use mode => 'replace', or restore with into_schema.");
-  }
-  for (auto& constraint : table.live->constraints)
-    if (constraint.deferrable && (constraint.kind == 'u' || constraint.kind == 'x'))
-      throw snapback::error(sqlstate::feature_not_supported, "table \"" + table.qualified_name() + "\" has the deferrable constraint \"" + constraint.name + "\"",
-                            "Modes missing and upsert cannot prove it row by row.", "Use mode => 'replace'.");
-}
-
-void merge_table(const RestorePlan& plan, PlannedTable& table, bool overwrite, bool write, pg::Progress& progress) {
-  require_key(table);
-  pg::ServerInterrupts interrupts;
-  Json live_head{{"columns", Json::array()}};
-  for (auto& column : table.mapping.columns)
-    if (OidIsValid(column.type)) live_head["columns"].push_back({{"name", column.name}});
-  pg::push_latest_snapshot();
-  auto before = write ? read_live_state(*table.live, live_head, progress) : std::nullopt;
-  pg::pop_snapshot();
-  progress.phase(pg::Phase::writing, table.live->oid);
-  auto text = plan.reader->table_text(table.entry, interrupts);
-  RowParser parser(*text);
-  auto applied = pg::apply_rows(table.live->oid, table.qualified_name(), table.mapping, parser, {overwrite, write}, progress);
-  pg::fault_point("restore.table_loaded");
-  table.result.action = "merged";
-  table.result.inserted = applied.inserted;
-  table.result.updated = applied.updated;
-  table.result.unchanged = applied.unchanged;
-  table.written = applied.inserted + applied.updated > 0;
-  if (!write) return;
-  table.expected = before->fingerprint;
-  table.expected.add(applied.added);
-  table.expected.subtract(applied.removed);
-  table.expected_rows = before->rows + applied.inserted;
-}
-
-void empty_surplus(RestorePlan& plan, std::vector<RestoredTable>& extra, bool write, pg::Progress& progress) {
-  for (auto& table : plan.surplus) {
-    RestoredTable result;
-    result.schema = table.schema;
-    result.name = table.name;
-    result.deleted = count_rows(table, progress);
-    result.action = !result.deleted ? "unchanged" : write ? "emptied" : "empty";
-    result.notes.push_back("this partition is not in the backup");
-    if (write && result.deleted) pg::empty_table(table.oid);
-    result.proven = write && result.deleted ? count_rows(table, progress) == 0 : result.deleted == 0;
-    extra.push_back(std::move(result));
-  }
-}
-
-// Promise: what is reported as restored was read from the table afterwards, by the way a backup reads it.
-void prove(PlannedTable& table, pg::Progress& progress) {
-  if (table.partitioned || !table.live || table.result.action == "skipped" || table.result.proven) return;
-  Json head{{"columns", Json::array()}};
-  for (auto& column : table.mapping.columns)
-    if (OidIsValid(column.type)) head["columns"].push_back({{"name", column.name}});
-  pg::push_latest_snapshot();
-  auto state = read_live_state(*table.live, head, progress, pg::Phase::proving);
-  pg::pop_snapshot();
-  if (!state || state->rows != table.expected_rows || !(state->fingerprint == table.expected))
-    throw snapback::error(sqlstate::data_corrupted, "table \"" + table.qualified_name() + "\" does not read back as it was restored",
-                          state ? std::to_string(table.expected_rows) + " rows were expected, " + std::to_string(state->rows) + " are there" +
-                                      (state->rows == table.expected_rows ? ", with other contents." : ".")
-                                : "Its columns changed.",
-                          "The restore was rolled back. Look for constraints, domains or generated columns that change values.");
-  table.result.proven = true;
-  pg::fault_point("restore.table_proven");
-}
-
 void analyze(const PlannedTable& table) {
   if (!table.written || table.partitioned) return;
   // statistics are worth having at once, and cost one sample
@@ -221,7 +92,7 @@ void analyze(const PlannedTable& table) {
   pg::execute("ANALYZE " + pg::qualified(table.schema, table.name));
 }
 
-void write_everything(RestorePlan& plan, const RestoreRequest& request, std::vector<ForeignKeyDescription>& keys, std::vector<RestoredTable>& extra, pg::Progress& progress) {
+void write_everything(RestorePlan& plan, const RestoreRequest& request, const std::map<Oid, Road>& roads, std::vector<ForeignKeyDescription>& keys, std::vector<RestoredTable>& extra, pg::Progress& progress) {
   progress.estimate(plan.reader->manifest().rows(), plan.reader->manifest().logical_bytes());
   create_missing_tables(plan, request.into_schema);
   pg::fault_point("restore.tables_created");
@@ -233,7 +104,7 @@ void write_everything(RestorePlan& plan, const RestoreRequest& request, std::vec
     }
     table.mapping = map_columns(plan, table, *table.live, request.allow_loss);
     if (request.mode == "replace" || table.result.action == "created")
-      replace_table(plan, table, progress);
+      replace_table(plan, table, roads.count(table.live->oid) ? roads.at(table.live->oid) : Road::reload, progress);
     else
       merge_table(plan, table, request.mode == "upsert", true, progress);
   }
@@ -275,14 +146,7 @@ void preview_table(const RestorePlan& plan, const RestoreRequest& request, Plann
     table.result.action = "merge";
     return;
   }
-  if (equals_backup(table, progress)) {
-    table.result.action = "unchanged";
-    table.result.unchanged = table.backup->row_count;
-    return;
-  }
-  table.result.action = "reload";
-  table.result.inserted = table.backup->row_count;
-  table.result.deleted = count_rows(*table.live, progress);
+  preview_replace(plan, table, progress);
 }
 
 RestoreOutcome outcome_of(const RestorePlan& plan, std::vector<RestoredTable> extra, bool applied, const std::string& safety) {
@@ -297,7 +161,7 @@ RestoreOutcome outcome_of(const RestorePlan& plan, std::vector<RestoredTable> ex
 
 RestoreOutcome preview(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, pg::Progress& progress) {
   std::vector<ForeignKeyDescription> keys;
-  auto plan = lock_and_plan(repository, request, backup, {AccessShareLock, false}, keys);
+  auto plan = lock_and_plan(repository, request, backup, {AccessShareLock, false, {}}, keys);
   pg::TextForms forms;
   std::vector<RestoredTable> extra;
   for (auto& table : plan.tables) preview_table(plan, request, table, progress);
@@ -308,8 +172,11 @@ RestoreOutcome preview(Repository& repository, const RestoreRequest& request, co
 
 RestoreOutcome perform(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, bool uncommitted, bool keep, pg::Progress& progress) {
   std::vector<ForeignKeyDescription> keys;
-  LOCKMODE mode = request.mode == "replace" ? AccessExclusiveLock : ShareRowExclusiveLock;
-  auto plan = lock_and_plan(repository, request, backup, {mode, true}, keys);
+  Locks locks{request.mode == "replace" ? AccessExclusiveLock : ShareRowExclusiveLock, true, {}};
+  if (request.mode == "replace") locks.roads = choose_roads(repository, request, backup, progress);
+  pg::fault_point("restore.roads_chosen");
+  progress.phase(pg::Phase::locking);
+  auto plan = lock_and_plan(repository, request, backup, locks, keys);
   pg::TextForms forms;
   std::string safety;
   if (request.safety_backup && keep) {
@@ -319,7 +186,7 @@ RestoreOutcome perform(Repository& repository, const RestoreRequest& request, co
     pg::fault_point("restore.safety_taken");
   }
   std::vector<RestoredTable> extra;
-  write_everything(plan, request, keys, extra, progress);
+  write_everything(plan, request, locks.roads, keys, extra, progress);
   forms.close();
   pg::fault_point("restore.proven");
   return outcome_of(plan, std::move(extra), keep, safety);

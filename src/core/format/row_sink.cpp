@@ -98,7 +98,7 @@ void FingerprintSink::begin_row() {
   spilled_ = false;
 }
 
-void FingerprintSink::end_row(std::string_view) {
+void FingerprintSink::end_row(std::string_view key) {
   const std::string_view rest(buffer_.data(), static_cast<std::size_t>(cursor_ - buffer_.data()));
   bytes_ += rest.size();
   if (spilled_) {
@@ -107,6 +107,7 @@ void FingerprintSink::end_row(std::string_view) {
   } else {
     last_ = row_hash(rest);
   }
+  last_key_ = key.empty() ? Fingerprint{} : row_hash(key);
   fingerprint_.add(last_);
   ++rows_;
 }

@@ -79,6 +79,7 @@ class FingerprintSink final : public RowSink {
   std::uint64_t logical_bytes() const { return bytes_; }  // text of all rows, separators not counted
   const Fingerprint& fingerprint() const { return fingerprint_; }
   const Fingerprint& last_row() const { return last_; }
+  const Fingerprint& last_key() const { return last_key_; }  // hash of the key's text; zero when there was none
   void reset_totals();
 
  private:
@@ -88,7 +89,7 @@ class FingerprintSink final : public RowSink {
   RowHasher hasher_;
   bool spilled_ = false;  // part of the current row is in hasher_ already
   std::uint64_t rows_ = 0, bytes_ = 0;
-  Fingerprint fingerprint_, last_;
+  Fingerprint fingerprint_, last_, last_key_;
 };
 
 }  // namespace snapback
