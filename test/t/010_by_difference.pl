@@ -117,13 +117,13 @@ is(finish($second)->{out}, "t\nt", 'and the other');
 
 # ---- a subscriber --------------------------------------------------------------------------------------------------------------
 
-$node->safe_psql('postgres', 'TRUNCATE subjects CASCADE; TRUNCATE events, notes, logs; ALTER TABLE topics DROP CONSTRAINT IF EXISTS topics_subject_id_fkey; '
+$node->safe_psql('postgres', 'TRUNCATE subjects, topics, events, notes, logs; ALTER TABLE topics DROP CONSTRAINT IF EXISTS topics_subject_id_fkey; '
 	. 'ALTER TABLE topics ADD FOREIGN KEY (subject_id) REFERENCES subjects ON DELETE CASCADE');
 is(value($node, "SELECT bool_and(proven) FROM backup_restore('$good', '{$all}') WHERE action <> 'through partitions'"), 't', 'from nothing');
 is(contents($node), $before, 'all rows are back');
 $subscriber->safe_psql('postgres', $tables);
 $node->safe_psql('postgres', 'CREATE PUBLICATION school FOR TABLE subjects, topics, events, notes, logs');
-$subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION school CONNECTION '" . $node->connstr('postgres') . "' PUBLICATION school");
+$subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION school CONNECTION '" . $node->connstr . " dbname=postgres' PUBLICATION school");
 $subscriber->wait_for_subscription_sync($node, 'school');
 is(contents($subscriber), $before, 'a subscriber has the rows');
 $node->safe_psql('postgres', 'INSERT INTO notes VALUES (NULL, NULL)');
