@@ -70,7 +70,7 @@ void empty_table(Oid relid) {
   });
 }
 
-LoadResult load_rows(Oid relid, const std::string& name, const ColumnMapping& mapping, RowParser& parser, Progress& progress) {
+LoadResult load_rows(Oid relid, const std::string& name, const ColumnMapping& mapping, RowParser& parser, bool write, Progress& progress) {
   struct Owned {
     Oid owner;
     MemoryContext context;
@@ -90,13 +90,13 @@ LoadResult load_rows(Oid relid, const std::string& name, const ColumnMapping& ma
   if (!mapping.identical) writer = std::make_unique<RowWriter>(RelationGetDescr(target.relation()), mapping.kept, std::vector<AttrNumber>{});
 
   Batch batch;
-  BulkInsertState bulk = call([] { return GetBulkInsertState(); });
+  BulkInsertState bulk = call([&] { return write ? GetBulkInsertState() : nullptr; });
   auto flush = [&] {
     if (batch.used == 0) return;
     call([&] {
       // the insert leaves its toasted copies behind in the current context
       MemoryContext old = MemoryContextSwitchTo(owned.context);
-      table_multi_insert(target.relation(), batch.slots, batch.used, target.estate()->es_output_cid, TABLE_INSERT_SKIP_FSM, bulk);
+      if (write) table_multi_insert(target.relation(), batch.slots, batch.used, target.estate()->es_output_cid, TABLE_INSERT_SKIP_FSM, bulk);
       MemoryContextSwitchTo(old);
       for (int i = 0; i < batch.used; ++i) ExecClearTuple(batch.slots[i]);
       MemoryContextReset(owned.context);
@@ -149,9 +149,9 @@ LoadResult load_rows(Oid relid, const std::string& name, const ColumnMapping& ma
     rethrow_without_values(e, "load table \"" + name + "\"", static_cast<std::int64_t>(parser.row_number()));
   }
   call([&] {
-    FreeBulkInsertState(bulk);
+    if (bulk != nullptr) FreeBulkInsertState(bulk);
     for (int i = 0; i < batch.made; ++i) ExecDropSingleTupleTableSlot(batch.slots[i]);
-    table_finish_bulk_insert(target.relation(), TABLE_INSERT_SKIP_FSM);
+    if (write) table_finish_bulk_insert(target.relation(), TABLE_INSERT_SKIP_FSM);
     MemoryContextDelete(owned.context);
   });
   target.close();

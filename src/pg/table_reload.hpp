@@ -18,8 +18,9 @@ struct LoadResult {
   Fingerprint fingerprint;  // over the kept columns as converted; only filled when the mapping is not identical
 };
 
-// Appends the parser's rows without touching the indexes, which must be rebuilt afterwards. Runs as the table's owner.
-LoadResult load_rows(Oid relation, const std::string& name, const ColumnMapping& mapping, RowParser& parser, Progress& progress);
+// Appends the parser's rows without touching the indexes, which must be rebuilt afterwards. Runs as the table's owner. With `write` false nothing is written, but every row is converted,
+// completed and checked as if it were to be.
+LoadResult load_rows(Oid relation, const std::string& name, const ColumnMapping& mapping, RowParser& parser, bool write, Progress& progress);
 
 // Builds all indexes of a table anew and checks their constraints.
 void rebuild_indexes(Oid relation, const std::string& name);

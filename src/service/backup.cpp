@@ -7,6 +7,7 @@
 #include "core/format/backup_writer.hpp"
 #include "pg/call.hpp"
 #include "pg/fault.hpp"
+#include "pg/lock_slots.hpp"
 #include "pg/server.hpp"
 #include "pg/settings.hpp"
 #include "pg/snapshot.hpp"
@@ -234,7 +235,7 @@ BackupInfo create_backup(const BackupRequest& request) {
   for (;;) {
     check_readable(selection.checked);
     pg::fault_point("backup.selected");
-    pg::lock_relations(selection.tables, AccessShareLock);
+    pg::lock_together(selection.tables, AccessShareLock);
     pg::fault_point("backup.locked");
     auto again = select_tables(request.tables, request.exclude);
     bool same = again.tables == selection.tables;

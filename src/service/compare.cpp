@@ -5,6 +5,7 @@
 #include <set>
 
 #include "pg/call.hpp"
+#include "pg/lock_slots.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/table_scan.hpp"
 #include "pg/text_forms.hpp"
@@ -167,7 +168,7 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
   check_row_access(backup, access, "compare");
 
   pg::Progress progress(pg::Operation::compare, pg::Phase::locking);
-  pg::lock_relations(live, AccessShareLock);
+  pg::lock_together(live, AccessShareLock);
   pg::push_read_snapshot(live);
   pg::TextForms forms;
   std::vector<Comparison> result;

@@ -9,6 +9,7 @@
 #include "pg/call.hpp"
 #include "pg/fault.hpp"
 #include "pg/identity.hpp"
+#include "pg/lock_slots.hpp"
 #include "pg/server.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/spi.hpp"
@@ -18,6 +19,7 @@
 #include "service/compare.hpp"
 #include "service/create_tables.hpp"
 #include "service/damage.hpp"
+#include "service/drift.hpp"
 #include "service/foreign_keys.hpp"
 #include "service/pending.hpp"
 #include "service/restore_plan.hpp"
@@ -47,6 +49,22 @@ struct Locks {
   }
 };
 
+// Locks that come with the writing: on indexes and TOAST tables that get new storage, and on whatever is made anew.
+std::size_t further_locks(const RestorePlan& plan, const std::map<Oid, LOCKMODE>& modes) {
+  std::size_t count = 0;
+  std::vector<Oid> reloaded;
+  for (auto& table : plan.tables) {
+    if (table.live && modes.at(table.live->oid) == AccessExclusiveLock) reloaded.push_back(table.live->oid);
+    if (!table.live && table.result.action.empty() && table.definition.is_object())
+      count += 3 + table.definition.value("indexes", Json::array()).size() + table.definition.value("constraints", Json::array()).size();
+  }
+  if (reloaded.empty()) return count;
+  auto rows = pg::query("SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = ANY ($1::oid[])) "
+                        "+ 2 * (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::oid[]) AND c.reltoastrelid <> 0)",
+                        {oid_array(reloaded)});
+  return count + std::stoul(*rows[0][0]);
+}
+
 // All locks in one pass in OID order, none raised later; then the plan is made again to see that the names still mean what was locked.
 RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, const Locks& locks, std::vector<ForeignKeyDescription>& keys) {
   auto plan = make_plan(repository, request, backup);
@@ -60,7 +78,7 @@ RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request,
       if (table.live && table.partitioned && locks.tables == AccessExclusiveLock) modes[table.live->oid] = ShareRowExclusiveLock;
     if (locks.foreign_keys)
       for (auto oid : far_ends(keys, live)) modes[oid] = ShareRowExclusiveLock;
-    for (auto& [oid, mode] : modes) pg::lock_relations({oid}, mode);
+    pg::lock_together(modes, locks.tables == AccessShareLock ? 0 : further_locks(plan, modes));
     pg::fault_point("restore.locked");
     auto again = make_plan(repository, request, backup);
     bool same = same_targets(plan, again) && keys_touching(again.live_tables()).size() == keys.size();
@@ -102,6 +120,7 @@ void write_everything(RestorePlan& plan, const RestoreRequest& request, const st
       if (table.result.action.empty()) table.result.action = "through partitions";
       continue;
     }
+    if (table.result.action != "created") note_drift(plan, table);
     table.mapping = map_columns(plan, table, *table.live, request.allow_loss);
     if (request.mode == "replace" || table.result.action == "created")
       replace_table(plan, table, roads.count(table.live->oid) ? roads.at(table.live->oid) : Road::reload, progress);
@@ -140,6 +159,7 @@ void preview_table(const RestorePlan& plan, const RestoreRequest& request, Plann
     table.result.action = "through partitions";
     return;
   }
+  note_drift(plan, table);
   table.mapping = map_columns(plan, table, *table.live, request.allow_loss);
   if (request.mode != "replace") {
     merge_table(plan, table, request.mode == "upsert", false, progress);
@@ -147,6 +167,34 @@ void preview_table(const RestorePlan& plan, const RestoreRequest& request, Plann
     return;
   }
   preview_replace(plan, table, progress);
+}
+
+// The books of migration tools are left alone, but they tell that the schema has moved on.
+void note_migrations(RestorePlan& plan, pg::Progress& progress) {
+  for (auto& table : plan.tables) {
+    if (table.result.action != "skipped" || table.partitioned) continue;
+    Oid live = find_live_table(table.schema, table.name);
+    if (!OidIsValid(live)) continue;
+    pg::lock_relations({live}, AccessShareLock);
+    auto described = describe_tables({live}, false);
+    if (described.empty() || !described[0].has_storage()) continue;
+    pg::push_latest_snapshot();
+    auto state = read_live_state(described[0], table.backup->head, progress);
+    pg::pop_snapshot();
+    if (!state || state->rows != table.backup->row_count || !(state->fingerprint == table.backup->fingerprint))
+      table.result.notes.push_back("it is not as in the backup (" + std::to_string(table.backup->row_count) + " rows then, " + (state ? std::to_string(state->rows) : "unknown") +
+                                   " now): the schema may have been migrated since");
+  }
+}
+
+// What the data of one table stands against is said with the others' results instead of hiding them: the restore would raise it.
+void preview_or_refuse(const RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, pg::Progress& progress) {
+  auto about_data = [](const std::string& state) { return state != sqlstate::data_corrupted && pg::is_data_error(state); };
+  auto refusal = pg::in_subtransaction([&] { preview_table(plan, request, table, progress); }, about_data);
+  if (!refusal) return;
+  table.result.action = "refused";
+  table.result.inserted = table.result.updated = table.result.deleted = table.result.unchanged = 0;
+  table.result.notes.push_back("the restore would fail with " + refusal->sqlstate + ": " + refusal->message + (refusal->detail.empty() ? "" : " (" + refusal->detail + ")"));
 }
 
 RestoreOutcome outcome_of(const RestorePlan& plan, std::vector<RestoredTable> extra, bool applied, const std::string& safety) {
@@ -164,7 +212,8 @@ RestoreOutcome preview(Repository& repository, const RestoreRequest& request, co
   auto plan = lock_and_plan(repository, request, backup, {AccessShareLock, false, {}}, keys);
   pg::TextForms forms;
   std::vector<RestoredTable> extra;
-  for (auto& table : plan.tables) preview_table(plan, request, table, progress);
+  for (auto& table : plan.tables) preview_or_refuse(plan, request, table, progress);
+  note_migrations(plan, progress);
   empty_surplus(plan, extra, false, progress);
   forms.close();
   return outcome_of(plan, std::move(extra), false, "");

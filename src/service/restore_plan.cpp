@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/type_names.hpp"
+#include "service/drift.hpp"
 #include "service/rights.hpp"
 #include "service/selection.hpp"
 
@@ -219,11 +220,16 @@ pg::ColumnMapping map_columns(const RestorePlan& plan, PlannedTable& table, cons
     table.result.notes.push_back("column \"" + column.name + "\" is not in the backup: it gets its default");
   }
   if (!dropped.empty()) {
-    std::string list;
+    std::string list, renames;
     for (auto& name : dropped) list += (list.empty() ? "\"" : ", \"") + name + "\"";
+    for (auto& [before, now] : likely_renames(table, live, dropped)) {
+      std::string rename = "column \"" + before + "\" looks renamed to \"" + now + "\", for they have the same type; values follow names only";
+      table.result.notes.push_back(rename);
+      renames += (renames.empty() ? "" : "; ") + rename;
+    }
     if (!allow_loss && has_values(plan, table.entry, dropped))
       throw snapback::error(sqlstate::datatype_mismatch, "table \"" + table.qualified_name() + "\" no longer has all columns of the backup",
-                            "The backup has values in " + list + ", which the table lacks or computes itself now.",
+                            "The backup has values in " + list + ", which the table lacks or computes itself now" + (renames.empty() ? "." : "; " + renames + "."),
                             "Add the columns, restore with into_schema, or discard those values with allow_loss => true.");
     table.result.notes.push_back("not restored, for the table no longer has them: " + list);
   }

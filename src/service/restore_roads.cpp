@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/call.hpp"
+#include "pg/lock_slots.hpp"
 #include "pg/settings.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/subtransaction.hpp"
@@ -82,7 +83,7 @@ std::map<Oid, Road> choose_roads(Repository& repository, const RestoreRequest& r
     auto plan = make_plan(repository, request, backup);
     std::vector<Oid> planned = plan.live_tables();
     if (planned.empty()) return;
-    pg::lock_relations(planned, AccessShareLock);
+    pg::lock_together(planned, AccessShareLock);
     auto locked = make_plan(repository, request, backup);
     pg::TextForms forms;
     progress.phase(pg::Phase::reading);

@@ -41,16 +41,17 @@ std::uint64_t count_rows(const TableDescription& table, pg::Progress& progress) 
                         std::to_string(table.backup->row_count) + " rows were recorded, " + std::to_string(rows) + " are there.");
 }
 
-void load_table(const RestorePlan& plan, PlannedTable& table, pg::Progress& progress) {
+void load_table(const RestorePlan& plan, PlannedTable& table, bool write, pg::Progress& progress) {
   pg::ServerInterrupts interrupts;
   progress.phase(pg::Phase::writing, table.live->oid);
   auto text = plan.reader->table_text(table.entry, interrupts);
   RowParser parser(*text);
-  auto loaded = pg::load_rows(table.live->oid, table.qualified_name(), table.mapping, parser, progress);
+  auto loaded = pg::load_rows(table.live->oid, table.qualified_name(), table.mapping, parser, write, progress);
   if (loaded.rows != table.backup->row_count) wrong_row_count(plan, table, loaded.rows);
   expect_backup(table);
   if (!table.mapping.identical) table.expected = loaded.fingerprint;
   table.result.inserted = loaded.rows;
+  if (!write) return;
   table.written = true;
   pg::fault_point("restore.table_loaded");
 }
@@ -62,7 +63,7 @@ void reload(const RestorePlan& plan, PlannedTable& table, pg::Progress& progress
   progress.phase(pg::Phase::writing, table.live->oid);
   pg::empty_table(table.live->oid);
   pg::fault_point("restore.table_emptied");
-  load_table(plan, table, progress);
+  load_table(plan, table, true, progress);
   progress.phase(pg::Phase::indexing, table.live->oid);
   pg::rebuild_indexes(table.live->oid, table.qualified_name());
   pg::fault_point("restore.indexes_built");
@@ -124,7 +125,7 @@ void require_key(const PlannedTable& table) {
 
 void replace_table(const RestorePlan& plan, PlannedTable& table, Road road, pg::Progress& progress) {
   if (table.result.action == "created") {
-    load_table(plan, table, progress);
+    load_table(plan, table, true, progress);
   } else if (road == Road::difference) {
     go_by_difference(plan, table, true, progress);
   } else if (equals_backup(table, progress)) {
@@ -144,8 +145,8 @@ void preview_replace(const RestorePlan& plan, PlannedTable& table, pg::Progress&
     table.result.unchanged = table.backup->row_count;
   } else {
     table.result.action = "reload";
-    table.result.inserted = table.backup->row_count;
     table.result.deleted = count_rows(*table.live, progress);
+    load_table(plan, table, false, progress);
   }
 }
 

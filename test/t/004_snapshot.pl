@@ -48,7 +48,8 @@ foreach my $what (sort keys %changes)
 	$outcome = finish($restore);
 	is_outcome($outcome, '', "$what while a restore waits for the lock");
 	my ($action, $inserted, $deleted, $safety) = split /\|/, $outcome->{out};
-	is("$action $inserted $deleted", 'reloaded 100 7', "$what: it replaces the newest state");
+	# a column that the backup does not have keeps its values, so that table is not reloaded
+	is("$action $inserted $deleted", $what =~ /adds a column/ ? 'by difference 93 0' : 'reloaded 100 7', "$what: it replaces the newest state");
 	is(value($node, "SELECT rows FROM backup_show('$safety') WHERE kind = 'table'"), 7, "$what: which the safety backup holds");
 	is(value($node, "SELECT bool_and(equal) FROM backup_compare('$good')"), 't', "$what: the table is as the backup has it");
 

@@ -1,0 +1,76 @@
+#include "pg/lock_slots.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "core/error.hpp"
+#include "pg/call.hpp"
+#include "pg/identity.hpp"
+#include "pg/spi.hpp"
+#include "pg/subtransaction.hpp"
+
+extern "C" {
+#include "access/twophase.h"
+#include "storage/lock.h"
+#include "utils/hsearch.h"
+}
+
+namespace snapback::pg {
+
+namespace {
+
+// Shared memory of one lock of one holder, in the two tables it stands in.
+constexpr double lock_bytes = MAXALIGN(sizeof(HASHELEMENT)) + MAXALIGN(sizeof(LOCK));
+constexpr double holder_bytes = MAXALIGN(sizeof(HASHELEMENT)) + MAXALIGN(sizeof(PROCLOCK));
+
+double nominal_slots() { return static_cast<double>(max_locks_per_xact) * (MaxBackends + max_prepared_xacts); }
+
+// How many locks there can be in all at best. The server makes half of the nominal number at its start and the rest, and more, from memory that is left over. What was made once goes back
+// to a list that nobody can look into, so this is an estimate from above: twice what the server sets aside for growth, or what is free now.
+double most_slots() {
+  double nominal = nominal_slots();
+  double set_aside = 2 * (nominal / 2 * lock_bytes + nominal * holder_bytes);
+  {
+    RunAs everything(BOOTSTRAP_SUPERUSERID);
+    auto rows = query("SELECT sum(size) FROM pg_catalog.pg_get_shmem_allocations() WHERE name IS NULL");
+    if (!rows.empty() && rows[0][0]) set_aside = std::max(set_aside, std::stod(*rows[0][0]));
+  }
+  double beyond = (set_aside - nominal / 2 * lock_bytes) / (lock_bytes + holder_bytes);
+  return nominal + std::max(0.0, beyond);
+}
+
+double slots_in_use() {
+  auto rows = query("SELECT count(*) FROM pg_catalog.pg_lock_status() WHERE NOT fastpath AND pid IS DISTINCT FROM pg_catalog.pg_backend_pid()");
+  return std::stod(*rows[0][0]);
+}
+
+[[noreturn]] void refuse(std::size_t tables, double needed) {
+  double backends = MaxBackends + max_prepared_xacts;
+  auto whole = [](double value) { return std::to_string(static_cast<std::uint64_t>(std::ceil(value))); };
+  throw snapback::error(sqlstate::out_of_memory, "not enough lock slots for " + std::to_string(tables) + " tables",
+                        whole(needed) + " locks are needed at one time; the server's lock table is made for " + whole(nominal_slots()) + ", those of other sessions included. Nothing was locked.",
+                        "Set max_locks_per_transaction to " + whole(std::max(64.0, needed * 1.25 / backends)) + " or more (it is " + std::to_string(max_locks_per_xact) +
+                            ") and restart the server, or name fewer tables at a time.");
+}
+
+}  // namespace
+
+void lock_together(const std::map<Oid, LOCKMODE>& modes, std::size_t further) {
+  if (modes.empty()) return;
+  double needed = static_cast<double>(modes.size() + further);
+  // looking costs more than a few locks do
+  if (needed > nominal_slots() / 2 && needed + slots_in_use() > most_slots()) refuse(modes.size(), needed);
+  auto lock_all = [&] {
+    for (auto& [relation, mode] : modes) call([&, relation = relation, mode = mode] { LockRelationOid(relation, mode); });
+  };
+  auto shortage = in_subtransaction(lock_all, [](const std::string& state) { return state == sqlstate::out_of_memory; });
+  if (shortage) refuse(modes.size(), needed);
+}
+
+void lock_together(const std::vector<Oid>& relations, LOCKMODE mode) {
+  std::map<Oid, LOCKMODE> modes;
+  for (auto relation : relations) modes[relation] = mode;
+  lock_together(modes);
+}
+
+}  // namespace snapback::pg

@@ -1,0 +1,16 @@
+// Many locks at once, and whether the server's lock table has room for them.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "pg/pg.hpp"
+
+namespace snapback::pg {
+
+// Locks relations in OID order, all or none; those that vanish while waiting are skipped (the caller looks again). Cancellable. `further`: locks that the same transaction will take later on
+// (indexes that are built, tables that are made). Raises 53200 with the number needed: before anything is locked where the shortage is certain, and with nothing locked where it shows.
+void lock_together(const std::map<Oid, LOCKMODE>& modes, std::size_t further = 0);
+void lock_together(const std::vector<Oid>& relations, LOCKMODE mode);
+
+}  // namespace snapback::pg
