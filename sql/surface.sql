@@ -6,7 +6,7 @@ SELECT p.pronamespace::regnamespace AS schema, p.proname AS function, pg_get_fun
        CASE p.proparallel WHEN 'u' THEN 'unsafe' ELSE 'other' END AS parallel, p.prosecdef AS definer
   FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
  WHERE d.classid = 'pg_proc'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_snapback') AND d.deptype = 'e'
- ORDER BY 1, 2 \gx
+ ORDER BY 1, 2, 3 \gx
 SELECT c.oid::regclass AS relation, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type
   FROM pg_depend d JOIN pg_class c ON c.oid = d.objid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
  WHERE d.classid = 'pg_class'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_snapback') AND d.deptype = 'e'

@@ -6,7 +6,7 @@
 -- what the tables looked like then, for the check of what changed since.
 CREATE TABLE snapback.profile (
   name       text                     PRIMARY KEY,
-  definition jsonb                    NOT NULL,
+  definition json                     NOT NULL,
   catalog    jsonb                    NOT NULL,
   changed_at timestamp with time zone NOT NULL DEFAULT pg_catalog.now(),
   changed_by text                     NOT NULL

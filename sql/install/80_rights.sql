@@ -151,6 +151,10 @@ DECLARE
   role_id   oid := snapback.check_role(role_name);
   home      text;
   functions text[];
+  views     text[] := '{backups,backup_plans,backup_progress,backup_runs}';
+  -- these read and write tables with the caller's own rights
+  courses   text[] := '{course_export,course_import,course_undo,course_report,course_profile_check,course_profile_suggest,
+                        graph_export,graph_profile_check,graph_profile_suggest}';
   member    record;
   granted   text[] := '{}';
 BEGIN
@@ -158,13 +162,13 @@ BEGIN
     RAISE EXCEPTION USING
       ERRCODE = 'invalid_parameter_value',
       MESSAGE = 'argument "level" must not be null',
-      HINT = 'Levels are watch, operate and restore.';
+      HINT = 'Levels are watch, operate, restore and course.';
   END IF;
-  IF level NOT IN ('watch', 'operate', 'restore') THEN
+  IF level NOT IN ('watch', 'operate', 'restore', 'course') THEN
     RAISE EXCEPTION USING
       ERRCODE = 'invalid_parameter_value',
       MESSAGE = format('unknown level "%s"', level),
-      HINT = 'Levels are watch, operate and restore.';
+      HINT = 'Levels are watch, operate, restore and course.';
   END IF;
   SELECT n.nspname INTO home
   FROM pg_catalog.pg_extension AS e
@@ -182,10 +186,14 @@ BEGIN
   functions := '{backup_list,backup_show,backup_verify,backup_compare,backup_restore,backup_download,progress_of_all,
                  backup_start,backup_cancel,run_state}';
   IF level IN ('operate', 'restore') THEN
-    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[];
+    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[] || courses;
   END IF;
   IF level = 'restore' THEN
     functions := functions || '{may_restore}'::text[];
+  END IF;
+  IF level = 'course' THEN
+    functions := courses;
+    views := '{}';
   END IF;
 
   -- the role ends with exactly the level named, so a lower one than it had takes the difference away
@@ -193,7 +201,7 @@ BEGIN
   FOR member IN
     SELECT m.kind, m.object, CASE m.kind WHEN 'FUNCTION' THEN 'EXECUTE' ELSE 'SELECT' END AS privilege
     FROM snapback.members() AS m
-    WHERE (m.kind = 'FUNCTION' AND m.name = ANY (functions)) OR (m.kind = 'TABLE' AND m.name IN ('backups', 'backup_plans', 'backup_progress', 'backup_runs'))
+    WHERE (m.kind = 'FUNCTION' AND m.name = ANY (functions)) OR (m.kind = 'TABLE' AND m.name = ANY (views))
     ORDER BY m.kind, m.object
   LOOP
     EXECUTE format('GRANT %s ON %s %s TO %I', member.privilege, member.kind, member.object, role_name);
@@ -203,8 +211,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.backup_grant(text, text) IS
-'gives a role a level of rights, watch (look, verify), operate (watch, and create, delete, pin) or restore (operate, and get rows out of
-backups of tables that others own), instead of the level it had; returns the privileges granted. For superusers:
+'gives a role a level of rights, watch (look, verify), operate (watch, and create, delete, pin, and copy courses), restore (operate, and get
+rows out of backups of tables that others own) or course (copy courses and nothing else), instead of the level it had; returns the privileges
+granted. For superusers:
 SELECT backup_grant(''app_admin'', ''operate'')';
 
 CREATE FUNCTION @extschema@.backup_revoke(role_name text) RETURNS text[]

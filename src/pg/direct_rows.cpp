@@ -36,7 +36,7 @@ void scan_values(Oid table, const std::vector<std::string>& columns, const std::
   for (const auto& name : columns) {
     const AttrNumber number = call([&] {
       const AttrNumber found = get_attnum(table, name.c_str());
-      if (found == InvalidAttrNumber) ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" does not exist", name.c_str())));
+      if (found == InvalidAttrNumber) elog(ERROR, "a partition has no column %s", name.c_str());
       return found;
     });
     const auto* attribute = TupleDescAttr(RelationGetDescr(scan.relation), number - 1);

@@ -11,7 +11,7 @@
 namespace snapback::pg {
 
 // Calls `row` for every row of a table with storage, under the active snapshot, with the JSON values of the columns named (server encoding); an empty one is NULL. No code of the table's
-// owner runs: neither policies nor expressions of indexes. Raises 42703 when a column is not there, and what `row` throws.
+// owner runs: neither policies nor expressions of indexes. Raises what `row` throws.
 void scan_values(Oid table, const std::vector<std::string>& columns, const std::function<void(const std::vector<std::string_view>&)>& row);
 
 }  // namespace snapback::pg

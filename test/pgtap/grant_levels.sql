@@ -23,11 +23,15 @@ $$;
 CREATE TEMPORARY TABLE watch AS
 SELECT unnest('{backup_cancel,backup_compare,backup_download,backup_list,backup_restore,backup_show,backup_start,backup_verify,progress_of_all,
                 run_state,view backup_plans,view backup_progress,view backup_runs,view backups}'::text[]) AS name;
+-- course_export takes three types of ids
+CREATE TEMPORARY TABLE course AS
+SELECT unnest('{course_export,course_export,course_export,course_profile_check,course_profile_suggest,graph_export,graph_profile_check,graph_profile_suggest}'::text[]) AS name;
 CREATE TEMPORARY TABLE operate AS
 SELECT name FROM watch
-UNION SELECT unnest('{backup_before,backup_create,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[]);
+UNION ALL SELECT name FROM course
+UNION ALL SELECT unnest('{backup_before,backup_create,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[]);
 CREATE TEMPORARY TABLE restore AS
-SELECT name FROM operate UNION SELECT 'may_restore';
+SELECT name FROM operate UNION ALL SELECT 'may_restore';
 
 SELECT is_empty($$SELECT * FROM tests.reached('levels_app')$$, 'nothing to begin with');
 
@@ -41,6 +45,8 @@ SELECT is(array_length(backup_grant('levels_app', level => 'restore'), 1), (SELE
 SELECT set_eq($$SELECT * FROM tests.reached('levels_app')$$, 'SELECT name FROM restore', 'restore is operate and more');
 SELECT set_eq($$SELECT unnest(backup_grant('levels_app', 'restore'))$$, $$SELECT unnest(backup_grant('levels_app', 'restore'))$$,
               'granting twice is granting once');
+SELECT is(array_length(backup_grant('levels_app', 'course'), 1), (SELECT count(*)::integer FROM course), 'course grants as much as it holds');
+SELECT set_eq($$SELECT * FROM tests.reached('levels_app')$$, 'SELECT name FROM course', 'course is about courses only');
 SELECT is(array_length(backup_grant('levels_app', 'watch'), 1), (SELECT count(*)::integer FROM watch), 'a lower level');
 SELECT set_eq($$SELECT * FROM tests.reached('levels_app')$$, 'SELECT name FROM watch', 'takes the difference away');
 SELECT is_empty($$SELECT * FROM tests.reached('levels_other')$$, 'another role has nothing of it');
@@ -107,7 +113,7 @@ SELECT is(tests.attempt($$SELECT backup_revoke('levels_missing')$$), '42704 role
 SELECT is(tests.attempt($$SELECT backup_grant('LEVELS_APP')$$), '42704 role "LEVELS_APP" does not exist', 'names of roles are not folded');
 SELECT is(tests.hint(), 'Names of roles are taken as written, upper and lower case apart.', 'and the hint says so');
 SELECT is(tests.attempt($$SELECT backup_grant('levels_app', 'admin')$$), '22023 unknown level "admin"', 'unknown level');
-SELECT is(tests.hint(), 'Levels are watch, operate and restore.', 'with the levels in the hint');
+SELECT is(tests.hint(), 'Levels are watch, operate, restore and course.', 'with the levels in the hint');
 SELECT is(tests.attempt($$SELECT backup_grant('public')$$), '22023 rights on backups are not granted to PUBLIC', 'not to PUBLIC');
 SELECT is(tests.attempt($$SELECT backup_grant(NULL)$$), '22023 argument "role_name" must not be null', 'null role');
 SELECT is(tests.attempt($$SELECT backup_grant('levels_app', NULL)$$), '22023 argument "level" must not be null', 'null level');

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "pg/call.hpp"
@@ -345,6 +346,7 @@ Source find_source(graph::Profile profile) {
   for (auto& table : source.tables)
     for (const auto& declared : table.profile->references) add_declared(source, table, declared);
   for (auto& table : source.tables) choose_owners(source, table);
+  std::sort(source.unknown.begin(), source.unknown.end(), [](const auto& a, const auto& b) { return std::tie(a.upward, a.name, a.reference) < std::tie(b.upward, b.name, b.reference); });
   // a join table that leads to an owned table does not hang on it
   for (auto& table : source.tables)
     for (const auto& through : table.through) source.tables[through.table].references[through.reference].owns = false;
