@@ -4,6 +4,10 @@
 #include "pg/json_rows.hpp"
 #include "pg/spi.hpp"
 
+extern "C" {
+#include "access/transam.h"
+}
+
 namespace snapback::service {
 
 namespace {
@@ -88,7 +92,8 @@ std::string filter_sql(const SourceTable& table) {
       else if (value.is_boolean())
         one = column + (value.get<bool>() ? " IS TRUE" : " IS NOT TRUE");
       else
-        one = column + " = " + literal_of(value, table.columns[*position].live->type_name);
+        one = table.columns[*position].live->type < FirstNormalObjectId ? column + " OPERATOR(pg_catalog.=) " + literal_of(value, table.columns[*position].live->type_name)
+                                                                        : "CAST(" + column + " AS pg_catalog.text) OPERATOR(pg_catalog.=) " + literal_of(value, "pg_catalog.text");
       any += (any.empty() ? "" : " OR ") + one;
     }
     sql += (sql.empty() ? "(" : " AND (") + any + ")";
