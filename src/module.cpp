@@ -1,7 +1,9 @@
 // Loading of the shared library: registration only, no work.
 #include "pg/fault.hpp"
+#include "pg/launching.hpp"
 #include "pg/pg.hpp"
 #include "pg/settings.hpp"
+#include "pg/wake_table.hpp"
 #include "service/pending.hpp"
 #include "service/runs.hpp"
 
@@ -20,4 +22,6 @@ void _PG_init(void) {
   snapback::pg::register_fault_points();
   snapback::service::register_transaction_callbacks();
   snapback::service::register_run_callbacks();
+  snapback::pg::request_wake_table();
+  snapback::pg::register_launcher();
 }

@@ -69,6 +69,20 @@ COMMENT ON FUNCTION @extschema@.backup_start(text, jsonb) IS
 commits; for callers whose calls are cut after seconds. What becomes of it is in backup_runs:
 SELECT run_id FROM backup_start(''create'', ''{"label": "from the console"}'');  SELECT state, message FROM backup_runs WHERE run_id = 7';
 
+CREATE FUNCTION @extschema@.backup_run(plan text) RETURNS @extschema@.backup_run_info
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'snapback_backup_run';
+COMMENT ON FUNCTION @extschema@.backup_run(text) IS
+'runs a plan now, in a process of its own that starts when the transaction commits; its due times stay as they are:
+SELECT run_id FROM backup_run(''daily'')';
+
+CREATE FUNCTION @extschema@.backup_run_due(raise boolean DEFAULT false) RETURNS SETOF @extschema@.backup_run_info
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5
+AS 'MODULE_PATHNAME', 'snapback_backup_run_due';
+COMMENT ON FUNCTION @extschema@.backup_run_due(boolean) IS
+'for servers without the background worker: runs what is due in this database and returns when it is done; with raise a run that did not
+succeed is an error. With pg_cron: SELECT cron.schedule(''* * * * *'', ''SELECT backup_run_due(true)'')';
+
 CREATE FUNCTION @extschema@.backup_cancel(run_id bigint) RETURNS @extschema@.backup_run_info
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'snapback_backup_cancel';
@@ -112,3 +126,36 @@ WHERE (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = CURRENT
 COMMENT ON VIEW @extschema@.backup_runs IS
 'what workers did and do: runs of plans and of backup_start(), newest with the highest run_id; every role sees its own, superusers and
 level operate see all: SELECT run_id, kind, plan, state, seconds, message FROM backup_runs ORDER BY run_id DESC';
+
+-- One row for each due time of a plan that was decided, by whoever was first: it is inserted before its run is queued.
+CREATE TABLE snapback.slot (
+  plan       text NOT NULL,
+  due        timestamp with time zone NOT NULL,
+  state      text NOT NULL CHECK (state IN ('running', 'ran', 'late', 'skipped', 'missed')),
+  reason     text,
+  run_id     bigint,      -- the newest attempt
+  late       boolean NOT NULL DEFAULT false,
+  decided_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  PRIMARY KEY (plan, due)
+);
+COMMENT ON TABLE snapback.slot IS 'due times of plans and what became of them; read the view backup_slots';
+
+CREATE VIEW @extschema@.backup_slots WITH (security_barrier = true) AS
+SELECT s.plan,
+       s.due,
+       s.state,
+       s.reason,
+       s.run_id,
+       s.decided_at
+FROM snapback.slot AS s
+WHERE (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = CURRENT_USER)
+   OR (SELECT pg_catalog.has_function_privilege(CURRENT_USER, p.oid, 'EXECUTE')
+       FROM pg_catalog.pg_proc AS p
+       JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+       WHERE n.nspname = 'snapback' AND p.proname = 'may_operate')
+   OR EXISTS (SELECT FROM snapback.plan AS p
+              JOIN pg_catalog.pg_roles AS u ON u.rolname = p.owner
+              WHERE p.plan = s.plan AND pg_catalog.pg_has_role(u.oid, 'USAGE'));
+COMMENT ON VIEW @extschema@.backup_slots IS
+'what became of every due time of every plan: ran, late, skipped or missed, with the reason; running while its run or a retry is awaited:
+SELECT * FROM backup_slots WHERE state IN (''skipped'', ''missed'') ORDER BY due DESC';

@@ -151,7 +151,7 @@ DECLARE
   role_id   oid := snapback.check_role(role_name);
   home      text;
   functions text[];
-  views     text[] := '{backups,backup_plans,backup_progress,backup_runs}';
+  views     text[] := '{backups,backup_plans,backup_progress,backup_runs,backup_slots}';
   -- these read and write tables with the caller's own rights
   courses   text[] := '{course_export,course_import,course_undo,course_report,course_profile_check,course_profile_suggest,
                         graph_export,graph_profile_check,graph_profile_suggest}';
@@ -186,7 +186,7 @@ BEGIN
   functions := '{backup_list,backup_show,backup_verify,backup_compare,backup_restore,backup_download,progress_of_all,
                  backup_start,backup_cancel,run_state}';
   IF level IN ('operate', 'restore') THEN
-    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,may_operate}'::text[] || courses;
+    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,backup_run,backup_run_due,may_operate}'::text[] || courses;
   END IF;
   IF level = 'restore' THEN
     functions := functions || '{may_restore}'::text[];

@@ -8,6 +8,7 @@ Settings settings = {1, false, false, nullptr, 0.3, nullptr, nullptr
 #ifdef PG_SNAPBACK_TESTING
                      , nullptr
 #endif
+                     , true
 };
 
 namespace {
@@ -32,6 +33,8 @@ bool check_storage_location(char** value, void**, GucSource) {
 void define_settings() {
   DefineCustomIntVariable("pg_snapback.compression_level", "Sets the zstd compression level of new backups.", nullptr, &settings.compression_level, 1, 1,
                           19, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("pg_snapback.enabled", "Follows the schedules of plans.", "What is started by hand runs all the same.", &settings.enabled, true, PGC_SIGHUP, 0,
+                           nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("pg_snapback.encrypt", "Encrypts new backups.", nullptr, &settings.encrypt, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("pg_snapback.file_mode", "Sets the permissions of new backup files.", "0600, or 0640 to let the server's group read them.",
                              &settings.file_mode, "0600", PGC_SIGHUP, 0, check_file_mode, assign_file_mode, nullptr);

@@ -14,6 +14,7 @@ struct Settings {
 #ifdef PG_SNAPBACK_TESTING
   char* test_fault;             // "<point>=<action>", see pg/fault.hpp
 #endif
+  bool enabled;                 // schedules are followed
 };
 
 extern Settings settings;

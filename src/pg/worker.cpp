@@ -20,7 +20,15 @@ namespace {
 
 static_assert(sizeof(WorkerTask) <= BGW_EXTRALEN);
 
-void describe(BackgroundWorker& worker, const char* function, const char* type, const WorkerTask& task) {
+LOCKTAG liveness_tag(Oid relation, std::int64_t key) {
+  LOCKTAG tag;
+  SET_LOCKTAG_OBJECT(tag, MyDatabaseId, relation, static_cast<Oid>(key), 0);
+  return tag;
+}
+
+}  // namespace
+
+void describe_worker(BackgroundWorker& worker, const char* function, const char* type, const WorkerTask& task) {
   memset(&worker, 0, sizeof(worker));
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
@@ -32,23 +40,15 @@ void describe(BackgroundWorker& worker, const char* function, const char* type, 
   memcpy(worker.bgw_extra, &task, sizeof(task));
 }
 
-LOCKTAG liveness_tag(Oid relation, std::int64_t key) {
-  LOCKTAG tag;
-  SET_LOCKTAG_OBJECT(tag, MyDatabaseId, relation, static_cast<Oid>(key), 0);
-  return tag;
-}
-
-}  // namespace
-
 bool start_worker(const char* function, const char* type, const WorkerTask& task) {
   BackgroundWorker worker;
-  describe(worker, function, type, task);
+  describe_worker(worker, function, type, task);
   return call([&] { return RegisterDynamicBackgroundWorker(&worker, nullptr); });
 }
 
 bool run_worker(const char* function, const char* type, const WorkerTask& task) {
   BackgroundWorker worker;
-  describe(worker, function, type, task);
+  describe_worker(worker, function, type, task);
   worker.bgw_notify_pid = MyProcPid;
   return call([&] {
     BackgroundWorkerHandle* handle;

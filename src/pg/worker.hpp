@@ -7,6 +7,8 @@
 
 #include "pg/pg.hpp"
 
+struct BackgroundWorker;
+
 namespace snapback::pg {
 
 // What a worker is told; it travels in bgw_extra.
@@ -20,6 +22,9 @@ struct WorkerTask {
 // The second form also waits for the worker's end; it can be cancelled.
 bool start_worker(const char* function, const char* type, const WorkerTask& task);
 bool run_worker(const char* function, const char* type, const WorkerTask& task);
+
+// Fills the server's description of a worker (struct BackgroundWorker, postmaster/bgworker.h).
+void describe_worker(BackgroundWorker& worker, const char* function, const char* type, const WorkerTask& task);
 
 // First call in a worker's entry point: signals, connection to the task's database as the bootstrap superuser, without regard to who may log in.
 WorkerTask begin_worker();

@@ -12,6 +12,7 @@
 #include "pg/spi.hpp"
 #include "pg/subtransaction.hpp"
 #include "pg/time_zone.hpp"
+#include "pg/wake_table.hpp"
 #include "service/repository.hpp"
 #include "service/selection.hpp"
 #include "service/state.hpp"
@@ -324,6 +325,7 @@ Plan schedule_plan(const PlanChange& change) {
       update_plan(plan);
     else if (!insert_plan(plan))
       continue;
+    pg::wake_at_commit();
     return read_plan(plan.name).value_or(plan);
   }
 }
@@ -333,6 +335,7 @@ Plan unschedule_plan(const std::string& name) {
   auto plan = lock_plan(name);
   if (!plan) return find_plan(name, "remove");
   modify_state("DELETE FROM snapback.plan AS p WHERE p.plan = $1", {name});
+  pg::wake_at_commit();
   return *plan;
 }
 

@@ -9,6 +9,7 @@
 #include "pg/server.hpp"
 #include "service/rights.hpp"
 #include "service/run_call.hpp"
+#include "service/schedule.hpp"
 
 namespace snapback::service {
 
@@ -60,12 +61,6 @@ void subtransaction_ended(SubXactEvent event, SubTransactionId, SubTransactionId
 
 // Bookkeeping is the extension's, whoever called.
 pg::RunAs as_bookkeeper() { return pg::RunAs(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE); }
-
-std::string extension_schema() {
-  auto rows = pg::query("SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace "
-                        "WHERE e.extname = 'pg_snapback'");
-  return rows.empty() ? "" : *rows[0][0];
-}
 
 Json parse_arguments(const std::string& text) {
   Json json = Json::parse(text, nullptr, false);
@@ -121,6 +116,15 @@ Figures figures_of(const std::string& kind, const Json& result) {
   return figures;
 }
 
+// The slot of a run that will not be tried again. Those of runs that failed are left to who decides about retries (service/schedule.cpp).
+void close_slot(std::int64_t run_id) {
+  pg::modify(R"(
+      UPDATE snapback.slot s SET state = CASE WHEN r.state = 'cancelled' THEN 'skipped' WHEN s.late THEN 'late' ELSE 'ran' END,
+             reason = CASE WHEN r.state = 'cancelled' THEN 'cancelled' END, decided_at = pg_catalog.clock_timestamp()
+        FROM snapback.run r WHERE r.run_id = $1::bigint AND s.run_id = r.run_id AND s.state = 'running')",
+             {std::to_string(run_id)});
+}
+
 void write_outcome(std::int64_t run_id, const std::string& kind, const Outcome& outcome) {
   if (!OidIsValid(run_table())) return;
   auto figures = figures_of(kind, outcome.result);
@@ -131,6 +135,7 @@ void write_outcome(std::int64_t run_id, const std::string& kind, const Outcome& 
        WHERE run_id = $1::bigint)",
              {std::to_string(run_id), outcome.state, figures.rows, figures.bytes, figures.backup_id, cell(outcome.sqlstate), cell(outcome.message),
               shown.is_null() ? pg::Cell() : pg::Cell(shown.dump())});
+  if (outcome.state == "succeeded" || outcome.state == "cancelled") close_slot(run_id);
 }
 
 Oid role_of(const std::string& name) {
@@ -181,6 +186,12 @@ Outcome attempt(std::int64_t run_id, const ClaimedRun& run) {
 }
 
 }  // namespace
+
+std::string extension_schema() {
+  auto rows = pg::query("SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace "
+                        "WHERE e.extname = 'pg_snapback'");
+  return rows.empty() ? "" : *rows[0][0];
+}
 
 Oid run_table() {
   return pg::call([] {
@@ -239,7 +250,10 @@ void cancel_run(std::int64_t run_id) {
   auto rows = pg::modify("UPDATE snapback.run SET state = 'cancelled', finished_at = pg_catalog.clock_timestamp(), sqlstate = '57014', message = 'cancelled before it began' "
                          "WHERE run_id = $1::bigint AND state = 'queued' RETURNING run_id",
                          {id});
-  if (!rows.empty()) return;
+  if (!rows.empty()) {
+    close_slot(run_id);
+    return;
+  }
   pg::query("SELECT pg_catalog.pg_cancel_backend(l.pid) FROM snapback.run r JOIN pg_catalog.pg_locks l ON l.pid = r.pid "
             "WHERE r.run_id = $1::bigint AND r.state = 'running' AND l.locktype = 'object' AND l.granted AND l.database = $2::oid AND l.classid = $3::oid AND l.objid = $4::oid",
             {id, std::to_string(MyDatabaseId), std::to_string(run_table()), std::to_string(static_cast<Oid>(run_id))});
@@ -297,8 +311,9 @@ void perform_run(const pg::WorkerTask& task) {
   if (!run) return;
   pg::report_activity("run " + std::to_string(run_id) + ": " + run->kind + (current_run().plan.empty() ? "" : ", plan " + current_run().plan));
   auto outcome = attempt(run_id, *run);
-  if (run->kind == "restore" && outcome.state == "succeeded") return;
-  pg::in_transaction([&] { write_outcome(run_id, run->kind, outcome); });
+  if (run->kind != "restore" || outcome.state != "succeeded") pg::in_transaction([&] { write_outcome(run_id, run->kind, outcome); });
+  // a retry, or a slot that waited for this run
+  if (!current_run().plan.empty()) decide_plans();
 }
 
 }  // namespace snapback::service

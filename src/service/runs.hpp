@@ -52,6 +52,9 @@ const CurrentRun& current_run();
 // Once, when the library is loaded.
 void register_run_callbacks();
 
+// Quoted name of the schema that the extension is in; empty where it is not.
+std::string extension_schema();
+
 // OID of snapback.run; InvalidOid where the extension is not there (any more).
 Oid run_table();
 

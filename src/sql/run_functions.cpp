@@ -1,8 +1,9 @@
-// backup_start, backup_cancel, snapback.run_state.
+// backup_start, backup_run, backup_run_due, backup_cancel, snapback.run_state.
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/server.hpp"
 #include "service/runs.hpp"
+#include "service/schedule.hpp"
 #include "sql/arguments.hpp"
 
 extern "C" {
@@ -37,6 +38,20 @@ SNAPBACK_FUNCTION(backup_cancel) {
   pg::refuse_read_only("backup_cancel", false);
   service::cancel_run(run_id);
   return composite_result(fcinfo, service::describe_run(run_id));
+}
+
+SNAPBACK_FUNCTION(backup_run) {
+  std::string plan = required_text(fcinfo, 0, "plan");
+  pg::refuse_read_only("backup_run", false);
+  return composite_result(fcinfo, service::describe_run(service::run_plan(plan)));
+}
+
+SNAPBACK_FUNCTION(backup_run_due) {
+  bool raise = bool_argument(fcinfo, 0).value_or(false);
+  pg::refuse_read_only("backup_run_due", false);
+  std::vector<std::vector<Cell>> rows;
+  for (auto run_id : service::run_due(raise)) rows.push_back(service::describe_run(run_id));
+  return set_result(fcinfo, rows);
 }
 
 SNAPBACK_FUNCTION(run_state) {
