@@ -15,6 +15,7 @@ namespace snapback::pg {
 namespace {
 
 constexpr int most_databases = 4096;
+constexpr int64 at_once = 0;
 
 struct Entry {
   Oid database;
@@ -57,11 +58,13 @@ Entry* find_unsafe(Oid database) {
   return nullptr;
 }
 
-bool set_unsafe(Oid database, bool ever, int64 moment) {
+bool set_unsafe(Oid database, bool ever, int64 moment, bool settle) {
   LWLockAcquire(table->lock, LW_EXCLUSIVE);
   Entry* entry = find_unsafe(database);
   bool fits = true;
-  if (!ever) {
+  if (settle && entry != nullptr && entry->moment == at_once) {
+    // looked at again
+  } else if (!ever) {
     if (entry != nullptr) *entry = table->entries[--table->count];
   } else if (entry != nullptr) {
     entry->moment = moment;
@@ -78,7 +81,7 @@ bool set_unsafe(Oid database, bool ever, int64 moment) {
 void transaction_ended(XactEvent event, void*) {
   if (!wake_on_commit) return;
   // a lock and a few stores: nothing here can fail
-  if (event == XACT_EVENT_COMMIT) (void)set_unsafe(MyDatabaseId, true, 0);
+  if (event == XACT_EVENT_COMMIT) (void)set_unsafe(MyDatabaseId, true, at_once, false);
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) wake_on_commit = false;
 }
 
@@ -97,7 +100,12 @@ bool have_wake_table() { return table != nullptr; }
 
 bool set_wake(Oid database, std::optional<std::int64_t> moment) {
   if (table == nullptr) return true;
-  return call([&] { return set_unsafe(database, moment.has_value(), moment.value_or(0)); });
+  return call([&] { return set_unsafe(database, moment.has_value(), moment.value_or(at_once), false); });
+}
+
+bool settle_wake(Oid database, std::optional<std::int64_t> moment) {
+  if (table == nullptr) return true;
+  return call([&] { return set_unsafe(database, moment.has_value(), moment.value_or(at_once), true); });
 }
 
 void wake_at_commit() { wake_on_commit = table != nullptr; }

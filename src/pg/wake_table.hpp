@@ -18,6 +18,9 @@ bool have_wake_table();
 // Seconds since 1970 UTC at which to look at a database; none: never, the entry is freed. Wakes the launcher when that is earlier than it knew. False when the table is full.
 bool set_wake(Oid database, std::optional<std::int64_t> moment);
 
+// The same for who has just looked: a wish to look at once that came meanwhile stays.
+bool settle_wake(Oid database, std::optional<std::int64_t> moment);
+
 // Look at this database as soon as the transaction in progress commits (plans have changed).
 void wake_at_commit();
 

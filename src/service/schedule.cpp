@@ -174,11 +174,12 @@ void decide_plans() {
     (void)note_crashed_runs();
     for (auto& row : query_state("SELECT plan FROM snapback.plan ORDER BY next_due, plan")) names.push_back(*row[0]);
   });
-  if (pg::settings.enabled)
-    for (auto& name : names)
-      if (!survives("plan \"" + name + "\"", [&] { wake = std::min(wake, decide_plan(name)); })) well = false;
+  // switched on again, the launcher looks everywhere
+  if (!pg::settings.enabled) return;
+  for (auto& name : names)
+    if (!survives("plan \"" + name + "\"", [&] { wake = std::min(wake, decide_plan(name)); })) well = false;
   if (!well) wake = std::min(wake, now_seconds() + 60);
-  pg::set_wake(MyDatabaseId, !installed || wake == std::numeric_limits<Moment>::max() ? std::nullopt : std::optional<std::int64_t>(wake));
+  pg::settle_wake(MyDatabaseId, !installed || wake == std::numeric_limits<Moment>::max() ? std::nullopt : std::optional<std::int64_t>(wake));
 }
 
 }  // namespace snapback::service

@@ -43,11 +43,13 @@ class Launcher {
   void run() {
     look_everywhere();
     Clocks before = read_clocks();
+    bool enabled_before = true;
     for (;;) {
       pg::reload_settings();
       Clocks now = read_clocks();
-      if (was_set(before, now)) look_everywhere();
+      if (was_set(before, now) || (pg::settings.enabled && !enabled_before)) look_everywhere();
       before = now;
+      enabled_before = pg::settings.enabled;
       std::erase_if(deciders_, [](const auto& decider) { return decider.second.ended(); });
       std::int64_t next = pg::settings.enabled ? start_due(now.wall) : now.wall + longest_sleep;
       pg::nap(std::clamp<std::int64_t>(next - now.wall, 1, longest_sleep) * 1000);
