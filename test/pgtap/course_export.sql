@@ -145,6 +145,17 @@ TRUNCATE loot;
 SELECT isnt(course_export(1)::text, NULL, 'a superuser exports a table with a planted index');
 SELECT is((SELECT count(*) FROM loot WHERE who <> 'course_author'), 0::bigint, 'whose code ran with nobody else''s rights');
 
+-- even where the owner's policies are forced on the owner
+ALTER TABLE course_faqs ENABLE ROW LEVEL SECURITY;
+ALTER TABLE course_faqs FORCE ROW LEVEL SECURITY;
+TRUNCATE loot;
+SELECT is(tests.attempt('SELECT course_export(1)'), '42501 1 of 1 course_faqs is hidden from you', 'a superuser reads such a table as its owner, and nothing is silently less');
+SELECT is((SELECT count(*) FROM loot WHERE who <> 'course_author'), 0::bigint, 'rather than lending its rights');
+DROP INDEX course_faqs_question_idx;
+SELECT is(tests.attempt('SELECT course_export(1)'), 'ok', 'without the planted code the superuser sees all');
+ALTER TABLE course_faqs DISABLE ROW LEVEL SECURITY;
+ALTER TABLE course_faqs NO FORCE ROW LEVEL SECURITY;
+
 -- a gateway
 \set role course_author
 \set method GET

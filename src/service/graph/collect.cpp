@@ -130,7 +130,7 @@ void Collector::select(std::size_t table, const Condition& condition) {
   }
   const std::string from = " FROM " + target.sql_name() + " AS t WHERE " + condition.sql();
   const std::string filter = target.table_class() == TableClass::root ? "" : filter_sql(target);
-  pg::RunAs reader(reader_of(target), reader_of(target) == GetUserId() ? 0 : SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+  pg::RunAs reader(target.reader, target.reader == GetUserId() ? 0 : SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
   auto& collected = collection_.tables[table];
   collected.rows = pg::select_json("SELECT " + list + from + (filter.empty() ? "" : " AND " + filter) + order_sql(target), condition.lists(), columns);
   if (!filter.empty())
@@ -209,18 +209,13 @@ bool is_kept(const Source& source, std::size_t table, std::size_t column) {
   return false;
 }
 
-Oid reader_of(const SourceTable& table) {
-  const bool lends = pg::call([] { return superuser(); }) && !table.forces_security;
-  return lends ? table.live.owner : GetUserId();
-}
-
 Collection collect(const Source& source, const std::string& root_key) { return Collector(source).run(root_key); }
 
 std::uint64_t count_excluded(const Source& source, const Collection& collection, std::size_t table) {
   const Condition condition = condition_for(source, collection, table);
   if (condition.empty()) return 0;
   const SourceTable& target = source.tables[table];
-  pg::RunAs reader(reader_of(target), reader_of(target) == GetUserId() ? 0 : SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+  pg::RunAs reader(target.reader, target.reader == GetUserId() ? 0 : SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
   return static_cast<std::uint64_t>(pg::select_count("SELECT pg_catalog.count(*) FROM " + target.sql_name() + " AS t WHERE " + condition.sql(), condition.lists()));
 }
 

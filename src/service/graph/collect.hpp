@@ -42,11 +42,7 @@ Collection collect(const Source& source, const std::string& root_key);
 // Rows of a table of class `exclude` that point at rows of the collection, as the caller sees them.
 std::uint64_t count_excluded(const Source& source, const Collection& collection, std::size_t table);
 
-// The columns among which `source` finds rows in a direct scan: those that keep their values (src/service/graph/hidden.cpp).
+// Whether the values of a column are at hand after the rows were read: keys, references, what these point at, content of a bank.
 bool is_kept(const Source& source, std::size_t table, std::size_t column);
-
-// As whom a statement on this table runs: the caller; a superuser's rights are not lent to code of the table's owner, so there it is the owner (policies that are forced on
-// the owner apart).
-Oid reader_of(const SourceTable& table);
 
 }  // namespace snapback::service

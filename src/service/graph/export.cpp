@@ -24,6 +24,7 @@ using graph::ReferenceKind;
 using graph::TableClass;
 
 constexpr std::size_t lines_shown = 30;
+constexpr std::size_t largest_document = 1'000'000'000;  // a value of the server ends at 1 GB
 
 std::string lines_of(const std::vector<std::string>& lines) {
   std::string text;
@@ -249,6 +250,9 @@ std::string export_graph(const std::string& profile_name, const std::string& key
   check_references(source, collection, findings);
   refuse(source, findings);
   std::string document = write_document(source, collection, findings);
+  if (document.size() > largest_document)
+    throw error(sqlstate::program_limit_exceeded, "the document would have " + std::to_string(document.size()) + " bytes", "One value of the server holds at most 1 GB.",
+                "Leave large columns out with \"omit\" in the profile.");
   forms.close();
   return document;
 }

@@ -270,8 +270,19 @@ void choose_columns(const Source& source, SourceTable& table) {
 
 void add_security(SourceTable& table) {
   const Oid oid = table.live.oid;
-  table.row_security = pg::call([&] { return check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED; });
-  table.forces_security = pg::query("SELECT c.relforcerowsecurity FROM pg_catalog.pg_class c WHERE c.oid = $1::oid", {std::to_string(oid)}).at(0)[0] == "t";
+  table.reader = GetUserId();
+  if (pg::call([] { return superuser(); })) {
+    const auto row = pg::query(R"(
+        WITH tree AS (SELECT $1::oid AS oid UNION SELECT t.relid FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass) t)
+        SELECT c.relrowsecurity AND c.relforcerowsecurity
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_index x WHERE x.indrelid IN (SELECT oid FROM tree) AND (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL))
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid IN (SELECT oid FROM tree) AND s.stxexprs IS NOT NULL)
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid IN (SELECT oid FROM tree) AND p.partexprs IS NOT NULL)
+          FROM pg_catalog.pg_class c WHERE c.oid = $1::oid)",
+                               {std::to_string(oid)});
+    if (row.empty() || row[0][0] != "t") table.reader = table.live.owner;
+  }
+  table.row_security = pg::call([&] { return check_enable_rls(oid, table.reader, true) == RLS_ENABLED; });
 }
 
 }  // namespace

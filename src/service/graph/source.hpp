@@ -49,8 +49,10 @@ struct SourceTable {
   std::vector<std::size_t> natural_key;
   std::vector<SourceReference> references;  // from this table to others of the profile
   std::vector<Through> through;
-  bool row_security = false;  // policies apply to the caller
-  bool forces_security = false;
+  // As whom statements on this table run: the caller, whose policies apply. A superuser's rights are not lent to code of the table's owner (expressions of indexes are run by the planner),
+  // so there it is the owner; the superuser itself where policies are forced on the owner and there is no such code.
+  Oid reader = InvalidOid;
+  bool row_security = false;  // policies apply to the reader
 
   const std::string& name() const { return profile->name; }
   graph::TableClass table_class() const { return profile->table_class; }
