@@ -14,8 +14,8 @@ CREATE TABLE quizzes (id bigint PRIMARY KEY, lesson_id bigint NOT NULL REFERENCE
 CREATE TABLE questions (id bigint PRIMARY KEY, quiz_id bigint NOT NULL REFERENCES quizzes, text text NOT NULL, position integer NOT NULL);
 CREATE TABLE options (id bigint PRIMARY KEY, question_id bigint NOT NULL REFERENCES questions, text text NOT NULL, correct boolean NOT NULL);
 INSERT INTO courses SELECT c, 'Course ' || c, 'PUBLISHED' FROM generate_series(1, 2) AS c;
-INSERT INTO modules SELECT row_number() OVER (), c.id, 'Module ' || m, m FROM courses AS c, generate_series(1, 200) AS m;
-INSERT INTO lessons SELECT row_number() OVER (), m.id, 'Lesson ' || l, l, repeat('Text of the lesson. ', 20) FROM modules AS m, generate_series(1, 20) AS l;
+INSERT INTO modules SELECT (c.id - 1) * 200 + m, c.id, 'Module ' || m, m FROM courses AS c, generate_series(1, 200) AS m;
+INSERT INTO lessons SELECT (m.id - 1) * 20 + l, m.id, 'Lesson ' || l, l, repeat('Text of the lesson. ', 20) FROM modules AS m, generate_series(1, 20) AS l;
 INSERT INTO quizzes SELECT row_number() OVER (), l.id, 70 FROM lessons AS l WHERE l.id % 4 = 0;
 INSERT INTO questions SELECT row_number() OVER (), q.id, 'Question ' || n, n FROM quizzes AS q, generate_series(1, 20) AS n;
 INSERT INTO options SELECT row_number() OVER (), q.id, 'Option ' || n, n = 1 FROM questions AS q, generate_series(1, 4) AS n;
