@@ -58,7 +58,7 @@ DROP TABLE lesson_resources;
 
 -- equal data, equal bytes, whatever the search path, the time zone and the physical order
 SELECT md5(:'doc') AS sum \gset
-UPDATE modules SET title = title; UPDATE lessons SET title = title; UPDATE options SET text = text;
+UPDATE modules SET title = title WHERE id = 4; UPDATE lessons SET title = title WHERE id = 9007199254740991; UPDATE options SET text = text WHERE id = 1;
 SET search_path = public, pg_temp; SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET enable_hashjoin = off; SET enable_indexscan = off;
 SELECT is(md5(course_export(1)::text), :'sum', 'equal data gives equal bytes');
 RESET ALL;
@@ -138,19 +138,20 @@ GRANT CREATE ON SCHEMA public TO course_author;
 CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC;
 ALTER TABLE course_faqs OWNER TO course_author;
 SET ROLE course_author;
-CREATE FUNCTION take(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN INSERT INTO loot VALUES (current_user); RETURN $1; EXCEPTION WHEN OTHERS THEN RETURN $1; END $$;
+CREATE FUNCTION note_taker() RETURNS void LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.loot VALUES (current_user); END $$;
+CREATE FUNCTION take(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM public.note_taker(); RETURN $1; EXCEPTION WHEN OTHERS THEN RETURN $1; END $$;
 CREATE INDEX ON course_faqs (question) WHERE take('x') = 'x';
 RESET ROLE;
 TRUNCATE loot;
 SELECT isnt(course_export(1)::text, NULL, 'a superuser exports a table with a planted index');
-SELECT is((SELECT count(*) FROM loot WHERE who <> 'course_author'), 0::bigint, 'whose code ran with nobody else''s rights');
+SELECT results_eq('SELECT DISTINCT who FROM loot', ARRAY['course_author'], 'whose code ran with nobody else''s rights');
 
 -- even where the owner's policies are forced on the owner
 ALTER TABLE course_faqs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE course_faqs FORCE ROW LEVEL SECURITY;
 TRUNCATE loot;
 SELECT is(tests.attempt('SELECT course_export(1)'), '42501 1 of 1 course_faqs is hidden from you', 'a superuser reads such a table as its owner, and nothing is silently less');
-SELECT is((SELECT count(*) FROM loot WHERE who <> 'course_author'), 0::bigint, 'rather than lending its rights');
+SELECT results_eq('SELECT DISTINCT who FROM loot', ARRAY['course_author'], 'rather than lending its rights');
 DROP INDEX course_faqs_question_idx;
 SELECT is(tests.attempt('SELECT course_export(1)'), 'ok', 'without the planted code the superuser sees all');
 ALTER TABLE course_faqs DISABLE ROW LEVEL SECURITY;
