@@ -149,9 +149,12 @@ SELECT results_eq('SELECT DISTINCT who FROM loot', ARRAY['course_author'], 'whos
 -- even where the owner's policies are forced on the owner
 ALTER TABLE course_faqs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE course_faqs FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON course_faqs TO course_author USING (true);
 TRUNCATE loot;
-SELECT is(tests.attempt('SELECT course_export(1)'), '42501 1 of 1 course_faqs is hidden from you', 'a superuser reads such a table as its owner, and nothing is silently less');
+SELECT isnt(course_export(1)::text, NULL, 'a superuser reads such a table as its owner');
 SELECT results_eq('SELECT DISTINCT who FROM loot', ARRAY['course_author'], 'rather than lending its rights');
+DROP POLICY own ON course_faqs;
+SELECT is(tests.attempt('SELECT course_export(1)'), '42501 1 of 1 course_faqs is hidden from you', 'and where the owner sees less, nothing is silently less');
 DROP INDEX course_faqs_question_idx;
 SELECT is(tests.attempt('SELECT course_export(1)'), 'ok', 'without the planted code the superuser sees all');
 ALTER TABLE course_faqs DISABLE ROW LEVEL SECURITY;
