@@ -20,6 +20,7 @@
 #include "service/create_tables.hpp"
 #include "service/damage.hpp"
 #include "service/drift.hpp"
+#include "service/foreign_key_preview.hpp"
 #include "service/foreign_keys.hpp"
 #include "service/pending.hpp"
 #include "service/restore_plan.hpp"
@@ -41,7 +42,6 @@ void check_mode(const std::string& mode) {
 
 struct Locks {
   LOCKMODE tables;               // where `roads` has nothing to say
-  bool foreign_keys;
   std::map<Oid, Road> roads;     // mode replace
   LOCKMODE of(Oid table) const {
     auto road = roads.find(table);
@@ -76,8 +76,7 @@ RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request,
     for (auto oid : live) modes[oid] = locks.of(oid);
     for (auto& table : plan.tables)
       if (table.live && table.partitioned && locks.tables == AccessExclusiveLock) modes[table.live->oid] = ShareRowExclusiveLock;
-    if (locks.foreign_keys)
-      for (auto oid : far_ends(keys, live)) modes[oid] = ShareRowExclusiveLock;
+    for (auto oid : far_ends(keys, live)) modes[oid] = locks.tables == AccessShareLock ? AccessShareLock : ShareRowExclusiveLock;
     pg::lock_together(modes, locks.tables == AccessShareLock ? 0 : further_locks(plan, modes));
     pg::fault_point("restore.locked");
     auto again = make_plan(repository, request, backup);
@@ -209,10 +208,11 @@ RestoreOutcome outcome_of(const RestorePlan& plan, std::vector<RestoredTable> ex
 
 RestoreOutcome preview(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, pg::Progress& progress) {
   std::vector<ForeignKeyDescription> keys;
-  auto plan = lock_and_plan(repository, request, backup, {AccessShareLock, false, {}}, keys);
+  auto plan = lock_and_plan(repository, request, backup, {AccessShareLock, {}}, keys);
   pg::TextForms forms;
   std::vector<RestoredTable> extra;
   for (auto& table : plan.tables) preview_or_refuse(plan, request, table, progress);
+  if (request.mode == "replace") preview_foreign_keys(plan, keys, progress);
   note_migrations(plan, progress);
   empty_surplus(plan, extra, false, progress);
   forms.close();
@@ -221,7 +221,7 @@ RestoreOutcome preview(Repository& repository, const RestoreRequest& request, co
 
 RestoreOutcome perform(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, bool uncommitted, bool keep, pg::Progress& progress) {
   std::vector<ForeignKeyDescription> keys;
-  Locks locks{request.mode == "replace" ? AccessExclusiveLock : ShareRowExclusiveLock, true, {}};
+  Locks locks{request.mode == "replace" ? AccessExclusiveLock : ShareRowExclusiveLock, {}};
   if (request.mode == "replace") locks.roads = choose_roads(repository, request, backup, progress);
   pg::fault_point("restore.roads_chosen");
   progress.phase(pg::Phase::locking);

@@ -24,10 +24,13 @@ bool holds_rows(const Json& head) {
   return kind == "table" || kind == "partitioned table";
 }
 
-Json definition_of(const Json& schema, const TableEntry& entry) {
-  for (auto& table : schema.value("tables", Json::array()))
-    if (table.value("schema", "") == entry.schema() && table.value("name", "") == entry.name()) return table;
-  return nullptr;
+// The definitions of the schema part, by schema and name of their tables.
+std::map<std::pair<std::string, std::string>, const Json*> definitions_by_name(const Json& schema) {
+  std::map<std::pair<std::string, std::string>, const Json*> found;
+  auto tables = schema.find("tables");
+  if (tables != schema.end())
+    for (auto& table : *tables) found[{table.value("schema", ""), table.value("name", "")}] = &table;
+  return found;
 }
 
 // The picked tables with everything below picked partitioned ones; partitioned tables first, outer before inner.
@@ -117,6 +120,7 @@ RestorePlan make_plan(Repository& repository, const RestoreRequest& request, con
   std::vector<std::pair<std::string, std::string>> names;
   for (auto& entry : manifest.tables) names.emplace_back(entry.schema(), entry.name());
   PartitionTree tree(plan.schema, manifest);
+  auto definitions = definitions_by_name(plan.schema);
   auto picked = pick_tables(request.tables, names, backup.id);
 
   std::vector<RowAccess> access;
@@ -125,7 +129,8 @@ RestorePlan make_plan(Repository& repository, const RestoreRequest& request, con
     PlannedTable table;
     table.entry = index;
     table.backup = &manifest.tables[index];
-    table.definition = definition_of(plan.schema, *table.backup);
+    auto definition = definitions.find(names[index]);
+    if (definition != definitions.end()) table.definition = *definition->second;
     table.schema = request.into_schema.empty() ? names[index].first : request.into_schema;
     table.name = names[index].second;
     table.partitioned = table.backup->head.value("kind", "") == "partitioned table";

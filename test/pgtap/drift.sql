@@ -154,4 +154,57 @@ SELECT is((SELECT string_agg(name || ' ' || action, ', ' ORDER BY name) FROM bac
           '_prisma_migrations skipped, lessons unchanged, loose unchanged, subjects by difference', 'told to, it goes on');
 SELECT is((SELECT count(*) FROM _prisma_migrations), 2::bigint, 'the book of migrations is left alone');
 
+-- ---- foreign keys as they would stand ---------------------------------------------------------------------------------------------
+CREATE TABLE schools (id bigint PRIMARY KEY, code varchar(10) UNIQUE);
+CREATE TABLE classes (id integer PRIMARY KEY, school_id integer REFERENCES schools ON DELETE CASCADE, code text REFERENCES schools (code));
+CREATE TABLE pupils (id integer PRIMARY KEY, class_id integer NOT NULL REFERENCES classes, friend integer REFERENCES pupils);
+CREATE TABLE pairs (a integer, b integer, PRIMARY KEY (a, b)) PARTITION BY RANGE (a);
+CREATE TABLE pairs_1 PARTITION OF pairs FOR VALUES FROM (0) TO (10);
+CREATE TABLE pairs_2 PARTITION OF pairs FOR VALUES FROM (10) TO (20);
+CREATE TABLE uses_pairs (id integer PRIMARY KEY, a integer, b integer, FOREIGN KEY (a, b) REFERENCES pairs MATCH FULL);
+INSERT INTO schools SELECT g, 's' || g FROM generate_series(1, 10) g;
+INSERT INTO classes SELECT g, g % 10 + 1, CASE WHEN g % 2 = 0 THEN 's' || g % 10 + 1 END FROM generate_series(1, 40) g;
+INSERT INTO pupils SELECT g, g % 40 + 1, nullif(g - 1, 0) FROM generate_series(1, 200) g;
+INSERT INTO pairs SELECT g, g FROM generate_series(0, 19) g;
+INSERT INTO uses_pairs SELECT g, nullif(g % 20, 7), nullif(g % 20, 7) FROM generate_series(1, 60) g;
+SELECT id AS linked FROM backup_create('{schools,classes,pupils,pairs,uses_pairs}') \gset
+CREATE FUNCTION outcomes(id text, VARIADIC wanted text[]) RETURNS text LANGUAGE sql AS $$
+  SELECT (SELECT string_agg(DISTINCT action, ',' ORDER BY action) FROM backup_restore(id, wanted, dry_run => true)) || ' / '
+         || left(attempt(format('SELECT * FROM backup_restore(%L, %L, rehearse => true)', id, wanted)), 5)
+$$;
+BEGIN;
+DELETE FROM pupils; DELETE FROM classes WHERE id > 20;
+SELECT is(outcomes(:'linked', 'pupils'), 'refused / 23503', 'children whose parents are gone are refused by both');
+SELECT is((SELECT note FROM backup_restore(:'linked', '{pupils}', dry_run => true)),
+          'the restore would fail with 23503: 100 rows would violate foreign key "pupils_class_id_fkey" of table "public.pupils"; restore "public.classes" along with it', 'with their number and what must come along');
+SELECT is(outcomes(:'linked', 'pupils', 'classes'), 'reload / ok', 'together they come');
+DELETE FROM classes; DELETE FROM schools WHERE id = 1;
+SELECT is(outcomes(:'linked', 'pupils', 'classes'), 'refused,reload / 23503', 'one step further');
+SELECT is(outcomes(:'linked', 'pupils', 'classes', 'schools'), 'by difference,reload / ok', 'all of them');
+ROLLBACK;
+BEGIN;
+INSERT INTO schools VALUES (11, 'new');
+INSERT INTO classes VALUES (100, 11, NULL);
+SELECT is(outcomes(:'linked', 'schools'), 'refused / 23503', 'a parent that goes while others point at it');
+SELECT is(outcomes(:'linked', 'schools', 'classes'), 'by difference / ok', 'they go together');
+ROLLBACK;
+BEGIN;
+UPDATE pupils SET friend = NULL; DELETE FROM pupils WHERE id < 50; UPDATE pupils SET id = id + 1000;
+SELECT is(outcomes(:'linked', 'pupils'), 'reload / ok', 'rows that point at their own table');
+ROLLBACK;
+BEGIN;
+DELETE FROM uses_pairs; DELETE FROM pairs WHERE a IN (3, 13);
+SELECT is(outcomes(:'linked', 'uses_pairs'), 'refused / 23503', 'a partitioned table at the other end');
+SELECT is(outcomes(:'linked', 'uses_pairs', 'pairs_1'), 'by difference,refused / 23503', 'half of it is not enough');
+SELECT is(outcomes(:'linked', 'uses_pairs', 'pairs'), 'by difference,reload,through partitions / ok', 'the whole is');
+ROLLBACK;
+CREATE TABLE weights (w numeric PRIMARY KEY);
+CREATE TABLE weighed (id integer PRIMARY KEY, w numeric REFERENCES weights);
+INSERT INTO weights VALUES (1.0), (2.0);
+INSERT INTO weighed VALUES (1, 1.00), (2, 2);
+SELECT id AS heavy FROM backup_create('{weights,weighed}') \gset
+DELETE FROM weighed WHERE id = 1;
+SELECT is((SELECT action || ': ' || note FROM backup_restore(:'heavy', '{weighed}', dry_run => true)),
+          'reload: foreign key "weighed_w_fkey" of table "public.weighed" is not checked by a dry run; rehearse => true does it', 'keys that are equal in several text forms are left to a rehearsal');
+
 SELECT * FROM finish();

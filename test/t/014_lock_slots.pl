@@ -10,7 +10,6 @@ my $node = new_server('slots', conf => "max_connections = 10\nmax_locks_per_tran
 $node->safe_psql('postgres', 'CREATE SCHEMA s');
 # a few at a time, for making tables takes locks as well
 $node->safe_psql('postgres', join("\n", map { "CREATE TABLE s.t$_ (id integer PRIMARY KEY, x text); INSERT INTO s.t$_ VALUES (1, 'a');" } $_ * 100 + 1 .. $_ * 100 + 100)) for 0 .. 7;
-my $slots = value($node, "SELECT current_setting('max_locks_per_transaction')::integer * 15");
 my $some = value($node, "SELECT id FROM backup_create(ARRAY(SELECT 's.t' || g FROM generate_series(1, 60) g))");
 ok($some, 'a backup of tables that there is room for');
 is(value($node, "SELECT count(*) FROM backup_compare('$some') WHERE NOT equal"), 0, 'compared');
@@ -30,6 +29,7 @@ is_outcome($outcome, '53200', "$tables tables are too many");
 is($outcome->{message}, "not enough lock slots for $tables tables", 'the message says of what');
 like($outcome->{detail}, qr/^$tables locks are needed at one time; the server's lock table is made for \d+, those of other sessions included\. Nothing was locked\.$/, 'the detail has the number needed');
 like($outcome->{hint}, qr/^Set max_locks_per_transaction to \d{2,} or more \(it is 10\) and restart the server, or name fewer tables at a time\.$/, 'the hint says what to set');
+is_outcome(attempt($node, 'BEGIN; LOCK TABLE ' . join(', ', map { "s.t$_" } 101 .. $tables) . ' IN ACCESS SHARE MODE'), '53200', 'pg_dump, which locks the same tables, would not pass either');
 is(value($node, "SELECT count(*) FROM backup_list() WHERE state <> 'good'"), 0, 'nothing is left behind');
 
 # a transaction goes on without a lock
