@@ -115,12 +115,42 @@ SELECT is((SELECT t -> 'references' -> 3 ->> 'pattern' FROM json_array_elements(
 SELECT is(tests.attempt($$SELECT graph_export('site', 'pt')$$), '22023 the key of "tree.site" has 2 parts', 'a key with too few parts');
 SELECT is(tests.attempt($$SELECT graph_export('site', '["pt"]')$$), '22023 the key of "tree.site" has 2 parts', 'also as JSON');
 SELECT is(tests.attempt($$SELECT graph_export('site', '["pt", 3]')$$), '42704 no row of "tree.site" has the key ["pt", 3], or it is not visible to you', 'one that is not there');
+-- a join row with one end outside
+CREATE TABLE page_link (page_id int NOT NULL REFERENCES page, other_id int NOT NULL REFERENCES page);
+INSERT INTO page_link VALUES (1, 2), (1, 3), (3, 3);
+SELECT isnt(graph_profile('site', '{"extends": "site", "tables": {"page_link": {"class": "link"}}}'), NULL, 'stored');
+SELECT graph_export('site', '["pt", 1]') AS doc \gset
+SELECT is(tests.rows_of(:'doc'::json, 'page_link')::jsonb, '[{"page_id": 1, "other_id": 2}]', 'is left out');
+SELECT is((SELECT w ->> 'count' FROM json_array_elements(:'doc'::json -> 'report' -> 'warnings') AS w WHERE w ->> 'code' = 'link_outside' AND w ->> 'column' = 'other_id'), '1', 'with a warning and a count');
 -- without its table in the profile, what hangs on it is not reached
 SELECT isnt(graph_profile('site', '{"extends": "site", "strict": false, "tables": {"site_chapter": {"class": "exclude"}}}'), NULL, 'stored');
 SELECT is((SELECT count(*) FROM json_array_elements(graph_export('site', '["pt", 1]') -> 'report' -> 'warnings') AS w WHERE w ->> 'code' = 'table_not_reached' AND w ->> 'table' = 'chapter'), 1::bigint,
           'which is a warning');
 SELECT is((SELECT count(*) FROM graph_profile_check('site') WHERE code = 'table_not_reached'), 1::bigint, 'of the check, too');
 RESET search_path;
+
+-- partitions through their parent, as row security lets them be seen
+CREATE TABLE unit (id int PRIMARY KEY, name text);
+CREATE TABLE step (id int, unit_id int NOT NULL REFERENCES unit, half int, note text, PRIMARY KEY (id, half)) PARTITION BY LIST (half);
+CREATE TABLE step_1 PARTITION OF step FOR VALUES IN (1);
+CREATE TABLE step_2 (note text, half int NOT NULL, dropped int, id int NOT NULL, unit_id int NOT NULL);
+ALTER TABLE step_2 DROP dropped;
+ALTER TABLE step ATTACH PARTITION step_2 FOR VALUES IN (2);
+INSERT INTO unit VALUES (1, 'a'), (2, 'b');
+INSERT INTO step SELECT n, 1 + n % 2, 1 + n / 6, 'step ' || n FROM generate_series(1, 10) AS n;
+SELECT isnt(graph_profile('unit', '{"root": "unit", "tables": {"unit": {"class": "root"}, "step": {"class": "own"}}}'), NULL, 'stored');
+SELECT is(graph_export('unit', '1') -> 'report' ->> 'counts', '{"unit":1,"step":5}', 'rows of every partition');
+ALTER TABLE step ENABLE ROW LEVEL SECURITY;
+CREATE POLICY most ON step TO profile_user USING (id NOT IN (2, 8));
+SELECT is(tests.attempt('profile_user', $$SELECT graph_export('unit', '1')$$), '42501 2 of 5 step are hidden from you', 'hidden rows of partitions are counted');
+SELECT is(tests.attempt('profile_user', $$SELECT graph_export('unit', '2')$$), 'ok', 'where none is hidden, all is well');
+
+-- names that are no names
+CREATE TABLE "Odd ""Name'; --" ("i""d" int PRIMARY KEY, "va'lue" text, "Ünïcode" text);
+INSERT INTO "Odd ""Name'; --" VALUES (1, 'x''); DROP TABLE unit; --', 'ü');
+SELECT isnt(graph_profile('odd', '{"root": "odd", "tables": {"odd": {"class": "root", "names": ["Odd \"Name''; --"]}}}'), NULL, 'stored');
+SELECT is(tests.rows_of(graph_export('odd', '1'), 'odd')::jsonb, '[{"i\"d": 1, "va''lue": "x''); DROP TABLE unit; --", "Ünïcode": "ü"}]', 'are quoted');
+SELECT is(tests.attempt($$SELECT graph_export('odd', '1) OR true; --')$$) LIKE '22P02%', true, 'and keys are parameters');
 
 -- the profile survives a dump
 SELECT is((SELECT extconfig @> ARRAY['snapback.profile'::regclass::oid] FROM pg_extension WHERE extname = 'pg_snapback'), true, 'profiles are dumped by pg_dump');
