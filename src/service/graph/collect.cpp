@@ -143,9 +143,9 @@ Collection Collector::run(const std::string& root_key) {
   Condition at_root;
   Lists values;
   if (table.key.size() == 1) {
-    values.push_back({root_key});
+    values.push_back({pg::utf8_text(root_key)});
   } else {
-    const Json parts = Json::parse(root_key, nullptr, false);
+    const Json parts = Json::parse(pg::utf8_text(root_key), nullptr, false);
     if (!parts.is_array() || parts.size() != table.key.size())
       throw error(sqlstate::invalid_parameter_value, "the key of \"" + table.live.qualified_name() + "\" has " + std::to_string(table.key.size()) + " parts", "",
                   "Give them as a JSON array, as in '[1, \"a\"]'.");

@@ -41,9 +41,9 @@ void check_unknown(const Source& source, Findings& findings) {
   }
   if (!source.profile.strict || lines.empty()) return;
   const std::string& name = source.unknown.front().name;
-  throw error(sqlstate::object_not_in_prerequisite_state, "profile \"" + source.profile.name + "\" has no class for " + std::to_string(lines.size()) + " references of other tables", lines_of(lines),
-              "Give each a class, as in: SELECT " + std::string(source.profile.name == "course" ? "course_profile('" : "graph_profile('" + source.profile.name + "', '") + "{\"extends\": \"" +
-                  source.profile.name + "\", \"tables\": {\"" + graph::to_snake_case(name.substr(name.find('.') + 1)) + "\": {\"class\": \"exclude\", \"names\": [\"" + name + "\"]}}}')");
+  throw error(sqlstate::object_not_in_prerequisite_state, "profile \"" + source.profile.name + "\" has no class for " + std::to_string(lines.size()) + " references of other tables", pg::server_text(lines_of(lines)),
+              pg::server_text("Give each a class, as in: SELECT " + std::string(source.profile.name == "course" ? "course_profile('" : "graph_profile('" + source.profile.name + "', '") + "{\"extends\": \"" +
+                  source.profile.name + "\", \"tables\": {\"" + graph::to_snake_case(name.substr(name.find('.') + 1)) + "\": {\"class\": \"exclude\", \"names\": [\"" + name + "\"]}}}')"));
 }
 
 // Every right that is missing, in one error.
@@ -83,8 +83,8 @@ void refuse(const Source& source, const Findings& findings) {
       message = finding.message;
       break;
     }
-  throw error(hidden ? sqlstate::insufficient_privilege : sqlstate::foreign_key_violation, message,
-              lines_of(lines) + "\nA document with less than everything that belongs to a row of " + source.root().name() + " is never made.", first.hint);
+  throw error(hidden ? sqlstate::insufficient_privilege : sqlstate::foreign_key_violation, pg::server_text(message),
+              pg::server_text(lines_of(lines)) + "\nA document with less than everything that belongs to a row of " + source.root().name() + " is never made.", first.hint);
 }
 
 Json column_names(const SourceTable& table, const std::vector<std::size_t>& columns) {

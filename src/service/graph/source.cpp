@@ -125,13 +125,13 @@ void add_foreign_keys(Source& source) {
   for (const auto& key : foreign_keys_of(oids)) {
     const auto from = by_oid.find(key.table), to = by_oid.find(key.referenced);
     if (from == by_oid.end()) {
-      if (source.tables[to->second].is_content()) source.unknown.push_back({key.schema + "." + key.table_name, describe(key), false});
+      if (source.tables[to->second].is_content()) source.unknown.push_back({pg::utf8_text(key.schema + "." + key.table_name), pg::utf8_text(describe(key)), false});
       continue;
     }
     SourceTable& table = source.tables[from->second];
     if (to == by_oid.end()) {
       if (table.is_content() || (table.in_document() && table.profile->whole))
-        source.unknown.push_back({key.referenced_schema + "." + key.referenced_table, describe(key), true});
+        source.unknown.push_back({pg::utf8_text(key.referenced_schema + "." + key.referenced_table), pg::utf8_text(describe(key)), true});
       continue;
     }
     SourceReference reference;
@@ -338,7 +338,7 @@ Source find_source(graph::Profile profile) {
   }
   if (std::none_of(found.begin(), found.end(), [&](auto* table) { return table->name == source.profile.root; }))
     throw error(sqlstate::undefined_table, "no table of this database is the root \"" + source.profile.root + "\" of profile \"" + source.profile.name + "\"",
-                "Looked for in the search path: " + joined(source.profile.table(source.profile.root)->names) + ". Missing, too: " + joined(source.absent) + ".",
+                pg::server_text("Looked for in the search path: " + joined(source.profile.table(source.profile.root)->names) + ". Missing, too: " + joined(source.absent) + "."),
                 "Name the tables in the profile, or draft one from the catalog: SELECT jsonb_pretty(course_profile_suggest('your_table')).");
   auto tables = describe_tables(oids, false);
   source.tables.resize(tables.size());

@@ -62,7 +62,7 @@ struct SourceTable {
   bool is_content() const;   // of these all but ref: rows are collected downwards
 };
 
-// A table outside the profile that has a reference from or to a table whose rows are copied.
+// A table outside the profile that has a reference from or to a table whose rows are copied. Texts in UTF-8.
 struct UnknownTable {
   std::string name;       // qualified
   std::string reference;  // table(columns) -> table, for people
