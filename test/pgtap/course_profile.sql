@@ -42,6 +42,8 @@ SELECT results_eq($$SELECT severity, code, table_name, column_name FROM graph_pr
                   $$VALUES ('note', 'column_added', 'album', 'mood'), ('note', 'column_added', 'track', 'lyrics'), ('note', 'reference_added', NULL, NULL),
                            ('note', 'type_changed', 'album', 'title'), ('error', 'unknown_table', 'public.cover', NULL)$$, 'the check names every change');
 SELECT is((SELECT count(*) FROM graph_profile_check('artist') WHERE message IS NULL), 0::bigint, 'and says what it is');
+SELECT is((SELECT hint FROM graph_profile_check('artist') WHERE code = 'unknown_table'),
+          $$Give it a class: SELECT graph_profile('artist', '{"extends": "artist", "tables": {"cover": {"class": "exclude", "names": ["public.cover"]}}}')$$, 'and what to do');
 SELECT is(tests.attempt($$SELECT graph_export('artist', '1')$$), '55000 profile "artist" has no class for 1 references of other tables', 'and exports are strict');
 SELECT isnt(graph_profile('artist', '{"extends": "artist", "tables": {"cover": {"class": "own"}}}'), NULL, 'an extension');
 SELECT is_empty($$SELECT * FROM graph_profile_check('artist')$$, 'is checked against the tables of now');

@@ -77,7 +77,8 @@ void Checker::compare_keys(const Json& before, const Json& now) {
 void Checker::check_fit(const Source& source) {
   for (const auto& table : source.unknown)
     add(source.profile.strict ? "error" : "warning", "unknown_table", table.name, "", "the profile has no class for this table: " + table.reference,
-        "Give it a class: SELECT " + function_ + "{\"extends\": \"" + source.profile.name + "\", \"tables\": {…}}')");
+        "Give it a class: SELECT " + function_ + "{\"extends\": \"" + source.profile.name + "\", \"tables\": {\"" + graph::to_snake_case(table.name.substr(table.name.find('.') + 1)) +
+            "\": {\"class\": \"exclude\", \"names\": [\"" + table.name + "\"]}}}')");
   for (const auto& table : source.tables) {
     bool reached = !table.through.empty();
     for (const auto& reference : table.references) reached = reached || reference.owns;
