@@ -30,7 +30,9 @@ std::vector<Action>& actions() {
 
 void perform(const Action& action) {
   auto location = open_posix_location(action.directory, pg::settings.file_group_read ? 0640 : 0600, "pg_snapback.storage_location");
+  auto lock = location->lock(backup_file_name(action.id));
   if (action.pinned) {
+    if (!lock) throw snapback::error(sqlstate::undefined_object, "backup \"" + action.id + "\" does not exist", "It was deleted before this transaction committed.");
     // read anew: a verification may have written its result meanwhile
     Sidecar sidecar = read_sidecar(*location, action.id);
     sidecar.pinned = *action.pinned;

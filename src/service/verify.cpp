@@ -56,9 +56,24 @@ void convert_rows(const Json& head, RowParser& parser, pg::Progress& progress) {
 
 Json problem_to_sidecar(const std::vector<Problem>& problems) { return problems.empty() ? "" : problems[0].message; }
 
+// The sidecar as it is now: a verification takes long, and the backup may have been pinned meanwhile.
+Sidecar current_sidecar(Location& location, const BackupInfo& backup) {
+  if (location.exists(sidecar_file_name(backup.id))) {
+    try {
+      return parse_sidecar(location.read_small(sidecar_file_name(backup.id)));
+    } catch (const snapback::error& e) {
+      if (e.sqlstate() != std::string(sqlstate::data_corrupted)) throw;
+    }
+  }
+  return backup.sidecar;
+}
+
 // A verification counts even where its result cannot be stored, as on a standby with a location of its own.
-void store_result(Repository& repository, BackupInfo& backup, const VerifyResult& result) {
-  Sidecar sidecar = backup.sidecar;
+void store_result(Repository& repository, const BackupInfo& backup, const VerifyResult& result) try {
+  Location& location = repository.location();
+  auto lock = location.lock(backup.file_name);
+  if (!lock) return;  // deleted while it was read
+  Sidecar sidecar = current_sidecar(location, backup);
   static const std::vector<std::string> order = {"none", "files", "content", "restore"};
   auto rank = [&](const std::string& level) { return std::find(order.begin(), order.end(), level) - order.begin(); };
   if (result.ok) {
@@ -75,10 +90,8 @@ void store_result(Repository& repository, BackupInfo& backup, const VerifyResult
     sidecar.verified_at = now_utc();
     sidecar.problem = problem_to_sidecar(result.problems);
   }
-  try {
-    repository.write_sidecar(sidecar);
-  } catch (const snapback::error&) {
-  }
+  repository.write_sidecar(sidecar);
+} catch (const snapback::error&) {
 }
 
 }  // namespace

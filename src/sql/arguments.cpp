@@ -3,6 +3,8 @@
 #include "core/error.hpp"
 
 extern "C" {
+#include "catalog/pg_proc.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 }
 
@@ -88,6 +90,10 @@ void refuse_argument(bool given, const char* function, const char* name) {
   if (given)
     throw snapback::error(sqlstate::feature_not_supported, std::string("argument \"") + name + "\" of " + function + "() is not supported yet", "",
                           "Leave it out; the changelog tells when it comes.");
+}
+
+void hold_function(FunctionCallInfo fcinfo) {
+  pg::call([&] { LockDatabaseObject(ProcedureRelationId, fcinfo->flinfo->fn_oid, 0, AccessShareLock); });
 }
 
 Datum composite_result(FunctionCallInfo fcinfo, const std::vector<Cell>& row) {

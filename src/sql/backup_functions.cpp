@@ -75,6 +75,7 @@ Json problems_to_json(const service::VerifyResult& result) {
 }  // namespace
 
 SNAPBACK_FUNCTION(backup_create) {
+  hold_function(fcinfo);
   service::BackupRequest request;
   request.tables = text_list(fcinfo, 0, "tables");
   request.label = to_utf8(text_argument(fcinfo, 1).value_or(""));
@@ -93,6 +94,7 @@ SNAPBACK_FUNCTION(backup_create) {
 }
 
 SNAPBACK_FUNCTION(backup_before) {
+  hold_function(fcinfo);
   service::BackupRequest request;
   request.kind = "before";
   std::string operation = required_text(fcinfo, 0, "operation");
@@ -130,6 +132,7 @@ SNAPBACK_FUNCTION(backup_show) {
 }
 
 SNAPBACK_FUNCTION(backup_verify) {
+  hold_function(fcinfo);
   auto result = service::verify_backup(required_text(fcinfo, 0, "backup_id"), required_text(fcinfo, 1, "level"));
   char seconds[64];
   snprintf(seconds, sizeof(seconds), "%.3f", result.seconds);
@@ -138,6 +141,7 @@ SNAPBACK_FUNCTION(backup_verify) {
 }
 
 SNAPBACK_FUNCTION(backup_compare) {
+  hold_function(fcinfo);
   std::vector<std::vector<Cell>> rows;
   for (auto& table : service::compare_backup(required_text(fcinfo, 0, "backup_id"), text_list(fcinfo, 1, "tables")))
     rows.push_back({table.schema, table.name, std::to_string(table.backup_rows), table.live_rows ? Cell(std::to_string(*table.live_rows)) : Cell(), boolean_cell(table.equal)});

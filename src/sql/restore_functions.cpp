@@ -23,6 +23,7 @@ bool flag(FunctionCallInfo fcinfo, int index, const char* name) {
 }  // namespace
 
 SNAPBACK_FUNCTION(backup_restore) {
+  hold_function(fcinfo);
   service::RestoreRequest request;
   request.backup_id = required_text(fcinfo, 0, "backup_id");
   request.tables = text_list(fcinfo, 1, "tables");

@@ -191,6 +191,7 @@ class FailingLocation final : public Location {
       throw error(sqlstate::object_in_use, "file \"" + name + ".partial\" is being written by another process");
     return std::make_unique<FailingPartialFile>(disk, name);
   }
+  std::unique_ptr<FileLock> lock(const std::string& name) override { return exists(name) ? std::make_unique<FileLock>() : nullptr; }
   std::string read_small(const std::string& name) override {
     if (disk->fail_read_small) FailingDisk::fail("read", name);
     return find(name);

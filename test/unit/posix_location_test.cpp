@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 
 #include "posix_test_support.hpp"
+#include "syscall_faults.hpp"
 
 namespace snapback::test {
 namespace {
@@ -186,6 +187,45 @@ TEST_F(PosixLocation, Sweep) {
   auto held = location->create_partial("held");
   EXPECT_EQ(location->sweep(), 2);
   EXPECT_EQ(names(), (std::vector<std::string>{".tmp", "a", "directory.partial", "held.partial", "link.partial", "pipe.partial"}));
+}
+
+TEST_F(PosixLocation, LockOfAStoredFile) {
+  EXPECT_EQ(location->lock("none"), nullptr);
+  written("a", "x")->publish("a");
+  auto first = location->lock("a");
+  ASSERT_NE(first, nullptr);
+  {
+    SyscallFault no_sleep("usleep", [] { return EINTR; });
+    const error e = raised([&] { location->lock("a"); });
+    EXPECT_STREQ(e.sqlstate(), "55006");
+    EXPECT_EQ(e.message(), "file \"a\" is locked by another process");
+  }
+  {
+    // it is freed while somebody waits
+    int waits = 0;
+    SyscallFault wait("usleep", [&] {
+      if (++waits == 3) first.reset();
+      return EINTR;
+    });
+    EXPECT_NE(location->lock("a"), nullptr);
+  }
+  {
+    // the file goes while somebody waits
+    first = location->lock("a");
+    SyscallFault wait("usleep", [&] {
+      location->remove("a");
+      first.reset();
+      return EINTR;
+    });
+    EXPECT_EQ(location->lock("a"), nullptr);
+  }
+  written("b", "x")->publish("b");
+  {
+    SyscallFault no_locks("flock", ENOLCK);
+    EXPECT_STREQ(raised([&] { location->lock("b"); }).sqlstate(), "58030");
+  }
+  SyscallFault closed("openat", EACCES);
+  EXPECT_STREQ(raised([&] { location->lock("b"); }).sqlstate(), "42501");
 }
 
 TEST_F(PosixLocation, FreeBytes) {

@@ -23,6 +23,8 @@ using namespace posix;
 
 constexpr std::uint64_t small_file_limit = std::uint64_t{64} << 20;
 constexpr mode_t directory_mode = 0700;
+constexpr int lock_attempts = 1000;
+constexpr unsigned lock_pause = 10000;  // microseconds
 
 bool ends_with(std::string_view text, std::string_view end) { return text.size() > end.size() && text.ends_with(end); }
 // Partial files, and what write_small left behind: <name>.<process>-<number>.tmp.
@@ -55,6 +57,14 @@ class DirectoryStream {
 
  private:
   DIR* stream_;
+};
+
+class PosixFileLock final : public FileLock {
+ public:
+  explicit PosixFileLock(Descriptor file) : file_(std::move(file)) {}
+
+ private:
+  Descriptor file_;
 };
 
 class PosixLocation final : public Location {
@@ -125,6 +135,27 @@ class PosixLocation final : public Location {
     auto partial = make_partial(std::move(directory), std::move(file), name);
     fault_point("storage.created");
     return partial;
+  }
+
+  std::unique_ptr<FileLock> lock(const std::string& name) override {
+    check_name(name);
+    const Descriptor directory = open_directory();
+    // for writing, because network file systems give exclusive locks to writers only
+    Descriptor file = open_at(directory.get(), name, O_WRONLY | O_NONBLOCK);
+    if (!file.is_open()) {
+      if (errno == ENOENT) return nullptr;
+      fail_file(errno, "open", name);
+    }
+    int number = try_lock(file.get(), Lock::exclusive);
+    for (int attempt = 0; number == EWOULDBLOCK && attempt < lock_attempts; ++attempt) {
+      ::usleep(lock_pause);
+      number = try_lock(file.get(), Lock::exclusive);
+    }
+    if (number == EWOULDBLOCK)
+      throw error(sqlstate::object_in_use, "file \"" + name + "\" is locked by another process", {}, "Another call changes this backup. Try again.");
+    if (number != 0) fail_file(number, "lock", name);
+    if (!is_linked_as(directory.get(), name, file.get())) return nullptr;
+    return std::make_unique<PosixFileLock>(std::move(file));
   }
 
   std::string read_small(const std::string& name) override {

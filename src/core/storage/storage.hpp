@@ -40,6 +40,12 @@ class PartialFile {
   virtual bool publish(const std::string& final_name) = 0;
 };
 
+// The exclusive lock of a stored file; its destructor gives it back, as does the end of the process.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 struct StoredFile {
   std::string name;
   std::uint64_t size = 0;
@@ -66,6 +72,9 @@ class Location {
   // Creates <name>.partial, locks it, and removes it again unless published. Raises 55006 when another process writes that very file,
   // 0A000 where the file system has no locks, 53100, 42501, 58030.
   virtual std::unique_ptr<PartialFile> create_partial(const std::string& name) = 0;
+  // Waits for the lock of a stored file, which whoever changes or removes the small file beside it holds meanwhile. Null when there is no such
+  // file (any more). Raises 55006 when another process holds it for more than ten seconds, 42501, 58030.
+  virtual std::unique_ptr<FileLock> lock(const std::string& name) = 0;
   // Small files (at most a few MB): whole contents; written durably under a temporary name, then renamed over the old one.
   virtual std::string read_small(const std::string& name) = 0;
   virtual void write_small(const std::string& name, std::string_view contents) = 0;
