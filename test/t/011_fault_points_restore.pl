@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = prepare('fault_points_restore');
-my @cases = cases(qw(restore restore_missing restore_alone rehearse restore_undone));
+my @cases = cases(qw(restore restore_difference restore_missing restore_alone rehearse restore_undone));
 walk('error', @cases);
 walk('cancel', @cases);
 walk('terminate', @cases);

@@ -48,7 +48,7 @@ BEGIN
     EXECUTE format('CREATE DOMAIN odd.%I AS %s', 'd_' || type.typname, n);
     EXECUTE format('CREATE TYPE odd.%I AS (a %s, b text, c odd.%I)', 'c_' || type.typname, n, 'd_' || type.typname);
     EXECUTE format('CREATE TABLE odd.%I (id integer PRIMARY KEY, v %s, d odd.%3$I, a %2$s[], c odd.%4$I, ac odd.%4$I[])', 'T ' || type.typname, n, 'd_' || type.typname, 'c_' || type.typname);
-    EXECUTE format('INSERT INTO odd.%1$I SELECT row_number() OVER (), value::%2$s, value::%2$s, CASE WHEN %3$L NOT LIKE ''%%vector'' THEN ARRAY[value::%2$s, NULL] END, ROW(value::%2$s, NULL, value::%2$s), ARRAY[ROW(value::%2$s, ''"'', NULL), NULL]::odd.%4$I[] FROM public.samples WHERE public.takes(%5$s, value)',
+    EXECUTE format('INSERT INTO odd.%1$I SELECT row_number() OVER (), value::%2$s, value::%2$s, CASE WHEN %3$L NOT LIKE ''%%vector'' THEN ARRAY[value::%2$s, NULL] END, ROW(value::%2$s, NULL, value::%2$s)::odd.%4$I, ARRAY[ROW(value::%2$s, ''"'', NULL), NULL]::odd.%4$I[] FROM public.samples WHERE public.takes(%5$s, value)',
       'T ' || type.typname, n, type.typname, 'c_' || type.typname, type.oid);
     EXECUTE format('INSERT INTO odd.%I (id) VALUES (0)', 'T ' || type.typname);
   END LOOP;

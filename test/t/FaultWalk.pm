@@ -44,6 +44,9 @@ my @table = (
 		  restore.table_compared restore.table_emptied restore.table_loaded restore.indexes_built restore.surplus_emptied restore.constraints_created
 		  restore.foreign_keys_created restore.foreign_key_checked restore.foreign_keys_checked restore.analyzed restore.sequences_advanced
 		  restore.before_proof restore.table_proven restore.proven) ],
+	restore_difference => [
+		qw(restore.roads_chosen),
+		map { "$_ late" } qw(restore.difference_found restore.table_loaded restore.foreign_keys_checked restore.table_proven restore.proven) ],
 	restore_missing => [ map { "$_ late" } qw(restore.table_loaded restore.foreign_keys_checked restore.table_proven) ],
 	restore_alone => [qw(reader.frame restore.table_emptied restore.proven)],
 	rehearse => [qw(restore.table_loaded restore.proven)],
@@ -56,9 +59,10 @@ my %statement = (
 	verify => "SELECT * FROM backup_verify('GOOD')",
 	delete => "SELECT backup_delete('VICTIM')",
 	pin => "SELECT backup_pin('VICTIM')",
-	restore => "SELECT * FROM backup_restore('GOOD')",
+	restore => "SET pg_snapback.reload_threshold = 0;\nSELECT * FROM backup_restore('GOOD')",
+	restore_difference => "SET pg_snapback.reload_threshold = 1;\nSELECT * FROM backup_restore('GOOD')",
 	restore_missing => "SELECT * FROM backup_restore('GOOD', '{subjects,topics}', 'missing')",
-	restore_alone => "SELECT * FROM backup_restore('GOOD', safety_backup => false)",
+	restore_alone => "SET pg_snapback.reload_threshold = 0;\nSELECT * FROM backup_restore('GOOD', safety_backup => false)",
 	rehearse => "SELECT * FROM backup_restore('GOOD', dry_run => true, rehearse => true)",
 	# one that is rolled back by its caller, so that the removal of the safety backup is what is ended
 	restore_undone => "BEGIN;\nSELECT * FROM backup_restore('GOOD');\nROLLBACK");
