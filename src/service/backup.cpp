@@ -140,6 +140,21 @@ void discard(Location& location, const BackupInfo& info) noexcept {
   }
 }
 
+// Names and definitions go into the file as the catalog has them, and the file is UTF-8: in other encodings they must be plain ASCII. (Rows are converted.)
+void check_catalog_texts(const std::vector<Json>& texts) {
+  std::string encoding = pg::database_encoding();
+  if (encoding == "UTF8") return;
+  for (auto& json : texts) {
+    std::string text = json.dump(-1, ' ', false, Json::error_handler_t::ignore), exact = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+    bool plain = text == exact || (encoding == "SQL_ASCII" && exact.find("\\ufffd") == std::string::npos);
+    if (plain) continue;
+    std::string name = json.contains("name") ? "table \"" + json.value("schema", "") + "." + json.value("name", "") + "\"" : "these tables";
+    throw snapback::error(sqlstate::feature_not_supported, "cannot back up " + name + ": names and definitions beyond ASCII need a database of encoding UTF8",
+                          "The encoding of this database is " + encoding + "; a name, label, default or expression has other characters.",
+                          "Leave the table out with exclude, or rename what has them.");
+  }
+}
+
 std::string warn_about_location() {
   bool inside = false;
   storage_directory(&inside);
@@ -161,6 +176,9 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   }
   progress.estimate(static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(bytes));
 
+  Json schema = schema_to_json(tables);
+  check_catalog_texts(heads);
+  check_catalog_texts({schema});
   pg::fault_point("backup.described");
 
   std::string id = new_id(location);
@@ -171,7 +189,7 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   auto file = location.create_partial(name);
   pg::fault_point("backup.file_created");
   BackupWriter writer(*file, options, interrupts);
-  writer.begin(backup_object(repository, contents, id, moment), schema_to_json(tables));
+  writer.begin(backup_object(repository, contents, id, moment), schema);
   write_tables(writer, tables, heads, options, progress);
   writer.finish();
   pg::fault_point("backup.file_written");

@@ -127,7 +127,7 @@ foreach my $what (sort keys %others)
 
 	# under the call: the other waits
 	$node->safe_psql('postgres', $anew);
-	$restore = start($node, fault('restore.table_emptied=sleep:700') . "SELECT bool_and(proven) FROM backup_restore('$good')");
+	$restore = start($node, fault('restore.table_loaded=sleep:700') . "SELECT bool_and(proven) FROM backup_restore('$good')");
 	wait_asleep($restore);
 	my $change = start($node, "BEGIN; $others{$what} COMMIT");
 	wait_blocked($change);
@@ -203,7 +203,7 @@ foreach my $call ('SELECT state FROM backup_create()', "SELECT bool_and(proven) 
 {
 	$node->safe_psql('postgres', "$anew DELETE FROM topics WHERE id > 10");
 	my ($function) = $call =~ /(backup_\w+)/;
-	my $point = { backup_create => 'backup.table_read', backup_restore => 'restore.table_emptied', backup_verify => 'verify.opened' }->{$function};
+	my $point = { backup_create => 'backup.table_read', backup_restore => 'restore.table_loaded', backup_verify => 'verify.opened' }->{$function};
 	my $job = start($node, fault("$point=sleep:1000") . $call);
 	wait_asleep($job);
 	my $drop = start($node, 'DROP EXTENSION pg_snapback');
