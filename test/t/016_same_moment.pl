@@ -188,7 +188,7 @@ foreach my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 	$node->safe_psql('postgres', $anew);
 	my $writer = $node->background_psql('postgres');
 	$writer->query_safe("BEGIN; INSERT INTO topics VALUES (1000, 1, 'late')");
-	my $restore = start($node, "BEGIN ISOLATION LEVEL $level; SELECT deleted, proven FROM backup_restore('$good', '{topics}'); COMMIT");
+	my $restore = start($node, "LOAD 'pg_snapback'; SET pg_snapback.reload_threshold = 0; BEGIN ISOLATION LEVEL $level; SELECT deleted, proven FROM backup_restore('$good', '{topics}'); COMMIT");
 	wait_blocked($restore);
 	$writer->query_safe('COMMIT');
 	my $outcome = finish($restore);
