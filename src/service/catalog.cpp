@@ -332,10 +332,11 @@ Json enums_to_json(const std::vector<TableDescription>& tables) {
        WHERE t.typtype = 'e'
          AND (t.oid = ANY ($1::oid[]) OR t.oid IN (SELECT a.typelem FROM pg_catalog.pg_type a WHERE a.oid = ANY ($1::oid[])))
        ORDER BY 1, 2)",
-                         {oid_array(types)}))
+                         {oid_array(types)})) {
     Json labels = Json::parse(row[2].value_or("[]"), nullptr, false);
     if (labels.is_discarded()) labels = text(row[2]);  // not UTF-8: the backup is refused when its texts are looked at
     json.push_back({{"schema", text(row[0])}, {"name", text(row[1])}, {"kind", "enum"}, {"labels", std::move(labels)}});
+  }
   return json;
 }
 
