@@ -9,8 +9,10 @@
 #include "pg/spi.hpp"
 #include "service/backup.hpp"
 #include "service/compare.hpp"
+#include "service/plans.hpp"
 #include "service/retention.hpp"
 #include "service/rights.hpp"
+#include "service/runs.hpp"
 #include "service/verify.hpp"
 #include "sql/arguments.hpp"
 
@@ -54,6 +56,17 @@ service::BackupKeeping manual_keep(const std::optional<std::string>& keep) {
   return result;
 }
 
+// In the worker of a plan's run the backup is the plan's: it goes by the plan's rules.
+void adopt_plan(service::BackupRequest& request) {
+  if (service::current_run().plan.empty()) return;
+  auto plan = service::read_plan(service::current_run().plan);
+  if (!plan) return;
+  request.kind = "scheduled";
+  request.keep.plan = plan->name;
+  request.keep.rules = plan->keep;
+  request.keep.timezone = plan->timezone;
+}
+
 std::string table_note(const Json& head) {
   std::string kind = head.value("kind", "");
   if (kind == "partitioned table") return "its rows are in its partitions";
@@ -89,6 +102,7 @@ SNAPBACK_FUNCTION(backup_create) {
   request.exclude = text_list(fcinfo, 3, "exclude").value_or(std::vector<std::string>{});
   refuse_encryption(bool_argument(fcinfo, 4), "backup_create");
   request.keep = manual_keep(text_argument(fcinfo, 5));
+  adopt_plan(request);
   if (auto workers = int_argument(fcinfo, 6)) {
     if (*workers < 0) throw snapback::error(sqlstate::invalid_parameter_value, "argument \"workers\" must not be negative");
     refuse_argument(*workers > 1, "backup_create", "workers");
