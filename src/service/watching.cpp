@@ -76,7 +76,7 @@ void add_runs(Watched& watched) {
 
 // Missed slots since the last one that ran in time.
 void add_slots(Watched& watched) {
-  if (pg::query("SELECT 1 WHERE pg_catalog.to_regclass('snapback.slot') IS NOT NULL").empty()) return;
+  if (query_state("SELECT 1 WHERE pg_catalog.to_regclass('snapback.slot') IS NOT NULL").empty()) return;
   for (auto& row : query_state(R"(
       SELECT m.plan, pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.min(m.due)))::bigint, pg_catalog.count(*)
         FROM snapback.slot m

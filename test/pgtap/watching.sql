@@ -176,7 +176,7 @@ BEGIN READ ONLY;
 SELECT is(tests.attempt('watching_web', 'TABLE backup_alerts'), 'ok', 'alerts can be read in a read-only transaction');
 SELECT is(tests.attempt('watching_web', 'TABLE backup_metrics'), 'ok', 'and metrics');
 SELECT is(tests.attempt('SELECT snapback.refresh_alerts()'), '25006 cannot execute snapback.refresh_alerts() in a read-only transaction', 'they are not announced there');
-ROLLBACK;
+COMMIT;
 
 SELECT count(backup_delete(id)) FROM backup_list() WHERE database = current_database() \g /dev/null
 SELECT count(backup_unschedule(plan)) FROM backup_plans \g /dev/null
