@@ -1,5 +1,6 @@
 #include "service/retention.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 
@@ -81,12 +82,16 @@ class Rules {
   std::vector<std::unique_ptr<TimeZone>> zones_;
 };
 
+std::int64_t now_microseconds() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 std::vector<RetentionDecision> decide(const std::vector<BackupInfo>& backups) {
   std::vector<StoredBackup> stored;
   for (auto& backup : backups)
     if (backup.state != "writing") stored.push_back(to_stored(backup));
   Rules rules(backups);
-  return decide_retention(stored, rules.plans(), now_seconds() * 1000000);
+  return decide_retention(stored, rules.plans(), now_microseconds());
 }
 
 }  // namespace

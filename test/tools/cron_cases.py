@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Cases for test/t/010_cron.pl: random schedules, moments and zones with their next due times, as croniter finds them.
+"""Cases for test/t/022_cron.pl: random schedules, moments and zones with their next due times, as croniter finds them.
 
 Writes lines of: schedule, zone, moment, expected due times, croniter's own answer, kind of difference allowed (tab-separated; times in seconds since
 1970, lists with commas).
