@@ -106,3 +106,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'snapback_backup_unschedule';
 COMMENT ON FUNCTION @extschema@.backup_unschedule(text) IS
 'removes a plan; its backups stay as long as they were to be kept: SELECT plan FROM backup_unschedule(''weekly'')';
+
+CREATE FUNCTION @extschema@.backup_prune(
+  plan    text    DEFAULT NULL,
+  dry_run boolean DEFAULT true
+) RETURNS TABLE (
+  backup_id text,
+  action    text,
+  reason    text,
+  applied   boolean
+)
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 50
+AS 'MODULE_PATHNAME', 'snapback_backup_prune';
+COMMENT ON FUNCTION @extschema@.backup_prune(text, boolean) IS
+'shows for every backup, or those of one plan, whether it is kept and why, and with dry_run => false deletes, at commit, what is not kept, as
+happens after every good backup: SELECT * FROM backup_prune();  SELECT * FROM backup_prune(dry_run => false)';

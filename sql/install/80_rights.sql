@@ -151,7 +151,7 @@ DECLARE
   role_id   oid := snapback.check_role(role_name);
   home      text;
   functions text[];
-  views     text[] := '{backups,backup_plans,backup_progress,backup_runs,backup_slots}';
+  views     text[] := '{backups,backup_alerts,backup_metrics,backup_plans,backup_progress,backup_runs,backup_slots}';
   -- these read and write tables with the caller's own rights
   courses   text[] := '{course_export,course_import,course_undo,course_report,course_profile_check,course_profile_suggest,
                         graph_export,graph_profile_check,graph_profile_suggest}';
@@ -184,9 +184,9 @@ BEGIN
   -- restore, compare and download are in watch: they let rows out only to superusers, level restore, and owners of the live tables;
   -- backup_start is there because what it starts is checked against the same role's rights again
   functions := '{backup_list,backup_show,backup_verify,backup_compare,backup_restore,backup_download,progress_of_all,
-                 backup_start,backup_cancel,run_state}';
+                 backup_start,backup_cancel,run_state,backup_health,backup_checklist,current_alerts,current_metrics}';
   IF level IN ('operate', 'restore') THEN
-    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,backup_run,backup_run_due,may_operate}'::text[] || courses;
+    functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,backup_prune,backup_run,backup_run_due,may_operate}'::text[] || courses;
   END IF;
   IF level = 'restore' THEN
     functions := functions || '{may_restore}'::text[];

@@ -1,10 +1,11 @@
 #include "pg/settings.hpp"
 
+#include "core/plan/length_of_time.hpp"
 #include "pg/pg.hpp"
 
 namespace snapback::pg {
 
-Settings settings = {1, false, false, nullptr, 0.3, nullptr, nullptr
+Settings settings = {1, false, false, nullptr, nullptr, 1024, 0.3, nullptr, nullptr
 #ifdef PG_SNAPBACK_TESTING
                      , nullptr
 #endif
@@ -20,6 +21,12 @@ bool check_file_mode(char** value, void**, GucSource) {
 }
 
 void assign_file_mode(const char* value, void*) { settings.file_group_read = strcmp(value, "0640") == 0; }
+
+bool check_keep_manual(char** value, void**, GucSource) {
+  if (strcmp(*value, "forever") == 0 || parse_length_of_time(*value)) return true;
+  GUC_check_errdetail("Valid values are \"forever\" and a number with second, minute, hour, day, week, month or year, such as \"30 days\".");
+  return false;
+}
 
 bool check_storage_location(char** value, void**, GucSource) {
   if ((*value)[0] == '\0' || (*value)[0] == '/') return true;
@@ -38,6 +45,10 @@ void define_settings() {
   DefineCustomBoolVariable("pg_snapback.encrypt", "Encrypts new backups.", nullptr, &settings.encrypt, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("pg_snapback.file_mode", "Sets the permissions of new backup files.", "0600, or 0640 to let the server's group read them.",
                              &settings.file_mode, "0600", PGC_SIGHUP, 0, check_file_mode, assign_file_mode, nullptr);
+  DefineCustomStringVariable("pg_snapback.keep_manual", "Sets how long backups that no plan made are kept.", "A length of time such as \"30 days\", or \"forever\".",
+                             &settings.keep_manual, "30 days", PGC_SUSET, 0, check_keep_manual, nullptr, nullptr);
+  DefineCustomIntVariable("pg_snapback.min_free_space", "Sets the free space in the storage below which an alert opens.", nullptr, &settings.min_free_space, 1024, 0,
+                          INT_MAX, PGC_SUSET, GUC_UNIT_MB, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("pg_snapback.reload_threshold", "Sets the share of differing rows above which a restore reloads a table instead of writing the rows one by one.",
                            "A reload keeps readers out of the table.", &settings.reload_threshold, 0.3, 0, 1, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("pg_snapback.storage_location", "Sets the directory in which backups are stored.",

@@ -8,6 +8,8 @@ struct Settings {
   bool encrypt;                 // refused until encryption is there
   bool file_group_read;         // derived from pg_snapback.file_mode: 0640 instead of 0600
   char* file_mode;
+  char* keep_manual;            // "forever" or a length of time
+  int min_free_space;           // megabytes
   double reload_threshold;      // share of differing rows, 0 to 1
   char* storage_location;       // directory, empty: beside the data directory
   char* tables;                 // comma-separated patterns, empty: every user table

@@ -15,6 +15,7 @@
 #include "pg/table_scan.hpp"
 #include "pg/text_forms.hpp"
 #include "service/catalog.hpp"
+#include "service/retention.hpp"
 #include "service/selection.hpp"
 #include "service/verify.hpp"
 
@@ -66,9 +67,21 @@ std::int64_t now_microseconds() {
   return static_cast<std::int64_t>(now.tv_sec) * 1000000 + now.tv_nsec / 1000;
 }
 
+void describe_keeping(Json& object, const BackupKeeping& keep, std::int64_t moment) {
+  std::optional<std::int64_t> expires;
+  if (!keep.plan.empty()) {
+    object["plan"] = keep.plan;
+    object["keep"] = retention_to_json(keep.rules, keep.timezone);
+    expires = expiry_of(keep.rules, moment);
+  } else if (auto seconds = keep.seconds ? keep.seconds : manual_keeping(); seconds && !keep.pin) {
+    expires = moment + *seconds * 1000000;
+  }
+  if (expires) object["expires_at"] = format_utc(*expires);
+}
+
 Json backup_object(const Repository& repository, const BackupContents& contents, const std::string& id, std::int64_t moment) {
   const DatabaseIdentity& database = const_cast<Repository&>(repository).database();
-  return {{"id", id},
+  Json object = {{"id", id},
           {"created_at", format_utc(moment)},
           {"database", database.name},
           {"database_oid", database.oid},
@@ -82,6 +95,8 @@ Json backup_object(const Repository& repository, const BackupContents& contents,
           {"all_tables", contents.wide},
           {"uncommitted", contents.uncommitted},
           {"not_captured", not_captured(contents.tables)}};
+  describe_keeping(object, contents.keep, moment);
+  return object;
 }
 
 pg::ScanTarget scan_target(const TableDescription& table) {
@@ -213,7 +228,7 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   sidecar.tables = writer.manifest().tables.size();
   sidecar.rows = writer.manifest().rows();
   sidecar.logical_bytes = writer.manifest().logical_bytes();
-  sidecar.pinned = contents.pin;
+  sidecar.pinned = contents.keep.pin;
   sidecar.verified = "files";
   sidecar.verified_at = now_utc();
   if (contents.verify != "files") {
@@ -271,7 +286,7 @@ BackupInfo create_backup(const BackupRequest& request) {
   contents.verify = request.verify;
   contents.wide = selection.wide;
   contents.uncommitted = uncommitted;
-  contents.pin = request.pin;
+  contents.keep = request.keep;
   auto info = write_backup(repository, contents, progress);
   forms.close();
   pg::pop_snapshot();
@@ -287,6 +302,9 @@ BackupInfo create_backup(const BackupRequest& request) {
       throw;
     }
   }
+  // an uncommitted one may hold what never was: nothing goes for its sake
+  if (!uncommitted)
+    if (auto warning = prune_after_backup(repository); !warning.empty()) info.sidecar.backup["warnings"].push_back(warning);
   if (auto warning = warn_about_location(); !warning.empty()) info.sidecar.backup["warnings"].push_back(warning);
   if (uncommitted)
     info.sidecar.backup["warnings"].push_back(

@@ -34,7 +34,7 @@ constexpr const char* plan_columns =
     "p.plan, p.owner, p.schedule, p.timezone, p.tables::text, p.keep_days, p.keep_last, p.keep_daily, p.keep_weekly, p.keep_monthly, p.keep_yearly, p.verify, "
     "p.reverify, p.max_age, p.lock_budget, p.catch_up, p.overlap, p.retries, p.encrypt, p.location, p.enabled, p.system_identifier, p.database_oid, "
     "pg_catalog.floor(EXTRACT(epoch FROM p.next_due))::bigint, pg_catalog.floor(EXTRACT(epoch FROM p.last_due))::bigint, "
-    "pg_catalog.floor(EXTRACT(epoch FROM p.next_reverify))::bigint, p.created_at, p.changed_at";
+    "pg_catalog.floor(EXTRACT(epoch FROM p.next_reverify))::bigint, p.created_at, p.changed_at, pg_catalog.floor(EXTRACT(epoch FROM p.created_at))::bigint";
 
 std::optional<int> int_cell(const Cell& cell) { return cell ? std::optional<int>(std::stoi(*cell)) : std::nullopt; }
 std::optional<Seconds> seconds_cell(const Cell& cell) { return cell ? std::optional<Seconds>(std::stoll(*cell)) : std::nullopt; }
@@ -73,6 +73,7 @@ Plan to_plan(const pg::Row& row, const DatabaseIdentity& database) {
   plan.next_reverify = seconds_cell(row[25]);
   plan.created_at = *row[26];
   plan.changed_at = *row[27];
+  plan.created = seconds_cell(row[28]).value_or(0);
   return plan;
 }
 

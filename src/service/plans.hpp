@@ -27,6 +27,7 @@ struct Plan {
   bool enabled = false;
   bool suspended = false;  // made in a database of which this one is a copy
   std::optional<Seconds> next_due, last_due, next_reverify;
+  Seconds created = 0;
   std::string created_at, changed_at;  // as the session writes them
 };
 

@@ -96,6 +96,11 @@ bool BackupInfo::uncommitted() const {
   return it != sidecar.backup.end() && it->is_boolean() && it->get<bool>();
 }
 std::string BackupInfo::kind() const { return string_member(sidecar.backup, "kind"); }
+std::string BackupInfo::plan() const { return string_member(sidecar.backup, "plan"); }
+std::string BackupInfo::expires_at() const {
+  if (sidecar.pinned || !is_own) return "";
+  return expiry ? *expiry : string_member(sidecar.backup, "expires_at");
+}
 std::string BackupInfo::taken_by() const { return string_member(sidecar.backup, "role"); }
 bool BackupInfo::wide() const {
   auto it = sidecar.backup.find("all_tables");

@@ -34,7 +34,10 @@ struct BackupInfo {
 
   bool is_own = false;        // taken by this database
   bool uncommitted() const;
-  std::string kind() const;   // manual, before, safety
+  std::optional<std::string> expiry;  // by the plan as it is now (service/retention.hpp); empty: cannot be told ahead
+  std::string kind() const;   // manual, before, safety, scheduled
+  std::string plan() const;   // the plan that made it; empty: by hand
+  std::string expires_at() const;  // UTC; empty: it does not, or it cannot be told ahead
   std::string taken_by() const;
   bool wide() const;          // taken with tables null
 };

@@ -11,8 +11,10 @@
 #include "pg/wake_table.hpp"
 #include "service/plans.hpp"
 #include "service/rights.hpp"
+#include "service/reverification.hpp"
 #include "service/runs.hpp"
 #include "service/state.hpp"
+#include "service/watching.hpp"
 
 namespace snapback::service {
 
@@ -37,7 +39,7 @@ RunRequest request_for(const Plan& plan) {
 
 // What the tables say about the plan's slot in progress and its runs that are alive.
 void read_runs(const std::string& name, DuePlan& due) {
-  due.busy = query_state("SELECT 1 FROM snapback.run WHERE plan = $1 AND state IN ('queued', 'running') LIMIT 1", {name}).size() > 0;
+  due.busy = query_state("SELECT 1 FROM snapback.run WHERE plan = $1 AND kind = 'create' AND state IN ('queued', 'running') LIMIT 1", {name}).size() > 0;
   auto rows = query_state(R"(
       SELECT pg_catalog.floor(EXTRACT(epoch FROM s.due))::bigint, r.attempt, r.state, pg_catalog.floor(EXTRACT(epoch FROM r.finished_at))::bigint, r.message, s.late
         FROM snapback.slot s JOIN snapback.run r ON r.run_id = s.run_id
@@ -105,6 +107,31 @@ Moment decide_plan(const std::string& name) {
     modify_state("UPDATE snapback.plan SET last_due = CASE WHEN $2::bigint > $3::bigint THEN next_due ELSE last_due END, next_due = pg_catalog.to_timestamp($2::bigint) WHERE plan = $1",
                  {name, std::to_string(decision.next_due), std::to_string(*plan->next_due)});
   return decision.wake;
+}
+
+// Kept backups that are to be read again, one run after the other: the end of each comes here again. When to look next.
+Moment decide_reverification(const std::string& name) {
+  pg::lock_until_commit(run_table(), 0);
+  auto plan = read_plan(name);
+  if (!plan || !plan->enabled || plan->suspended || !plan->next_reverify) return std::numeric_limits<Moment>::max();
+  if (*plan->next_reverify > now_seconds()) return *plan->next_reverify;
+  if (!query_state("SELECT 1 FROM snapback.run WHERE plan = $1 AND kind = 'verify' AND state IN ('queued', 'running') LIMIT 1", {name}).empty()) return now_seconds() + 60;
+  for (auto& due : verifications_due(*plan)) {
+    // a verification that ends in an error leaves the backup as it was: once is enough
+    if (!query_state("SELECT 1 FROM snapback.run WHERE plan = $1 AND kind = 'verify' AND arguments ->> 'backup_id' = $2 AND queued_at >= pg_catalog.to_timestamp($3::bigint) LIMIT 1",
+                     {name, due.id, std::to_string(*plan->next_reverify)})
+             .empty())
+      continue;
+    RunRequest request;
+    request.kind = "verify";
+    request.role = plan->owner;
+    request.plan = plan->name;
+    request.arguments = {{"backup_id", due.id}, {"level", due.level}};
+    queue_run(request);
+    return now_seconds() + 60;
+  }
+  reverification_done(*plan);
+  return next_reverify_time(*plan, now_seconds()).value_or(std::numeric_limits<Moment>::max());
 }
 
 // An error of one step of a worker ends here, after the abort: it is in the log, and the next step goes on.
@@ -178,6 +205,9 @@ void decide_plans() {
   if (!pg::settings.enabled) return;
   for (auto& name : names)
     if (!survives("plan \"" + name + "\"", [&] { wake = std::min(wake, decide_plan(name)); })) well = false;
+  for (auto& name : names)
+    if (!survives("verifications of plan \"" + name + "\"", [&] { wake = std::min(wake, decide_reverification(name)); })) well = false;
+  if (installed && !survives("alerts", [&] { wake = std::min(wake, refresh_alerts().value_or(std::numeric_limits<Moment>::max())); })) well = false;
   if (!well) wake = std::min(wake, now_seconds() + 60);
   pg::settle_wake(MyDatabaseId, !installed || wake == std::numeric_limits<Moment>::max() ? std::nullopt : std::optional<std::int64_t>(wake));
 }

@@ -146,7 +146,7 @@ std::vector<Cell> backup_info_row(const service::BackupInfo& backup) {
           number(sidecar.logical_bytes),
           known && backup.has_sidecar ? Cell(seconds_text(sidecar.seconds)) : Cell(),
           sidecar.verified_at.empty() ? Cell() : Cell(sidecar.verified_at),
-          Cell(),
+          backup.expires_at().empty() ? Cell() : Cell(backup.expires_at()),
           boolean_cell(sidecar.pinned),
           boolean_cell(known && backup.uncommitted()),
           boolean_cell(false),

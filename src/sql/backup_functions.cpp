@@ -1,6 +1,7 @@
 // backup_create, backup_before, backup_list, backup_show, backup_verify, backup_compare, backup_download, snapback.progress.
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
+#include "core/plan/length_of_time.hpp"
 #include "pg/call.hpp"
 #include "pg/progress.hpp"
 #include "pg/server.hpp"
@@ -8,7 +9,10 @@
 #include "pg/spi.hpp"
 #include "service/backup.hpp"
 #include "service/compare.hpp"
+#include "service/plans.hpp"
+#include "service/retention.hpp"
 #include "service/rights.hpp"
+#include "service/runs.hpp"
 #include "service/verify.hpp"
 #include "sql/arguments.hpp"
 
@@ -41,11 +45,26 @@ void refuse_encryption(const std::optional<bool>& encrypt, const char* function)
   refuse_argument(encrypt.value_or(pg::settings.encrypt), function, "encrypt");
 }
 
-bool keep_forever(const std::optional<std::string>& keep) {
-  if (!keep) return false;
-  if (*keep == "forever") return true;
-  refuse_argument(true, "backup_create", "keep");
-  return false;
+service::BackupKeeping manual_keep(const std::optional<std::string>& keep) {
+  service::BackupKeeping result;
+  if (!keep) return result;
+  result.pin = *keep == "forever";
+  result.seconds = parse_length_of_time(*keep);
+  if (!result.pin && !result.seconds)
+    throw snapback::error(sqlstate::invalid_parameter_value, "invalid keep \"" + printable(*keep) + "\"",
+                          "It is a number with second, minute, hour, day, week, month or year, or \"forever\".", "For example '30 days'.");
+  return result;
+}
+
+// In the worker of a plan's run the backup is the plan's: it goes by the plan's rules.
+void adopt_plan(service::BackupRequest& request) {
+  if (service::current_run().plan.empty()) return;
+  auto plan = service::read_plan(service::current_run().plan);
+  if (!plan) return;
+  request.kind = "scheduled";
+  request.keep.plan = plan->name;
+  request.keep.rules = plan->keep;
+  request.keep.timezone = plan->timezone;
 }
 
 std::string table_note(const Json& head) {
@@ -83,7 +102,8 @@ SNAPBACK_FUNCTION(backup_create) {
   request.verify = verify_level(text_argument(fcinfo, 2));
   request.exclude = text_list(fcinfo, 3, "exclude").value_or(std::vector<std::string>{});
   refuse_encryption(bool_argument(fcinfo, 4), "backup_create");
-  request.pin = keep_forever(text_argument(fcinfo, 5));
+  request.keep = manual_keep(text_argument(fcinfo, 5));
+  adopt_plan(request);
   if (auto workers = int_argument(fcinfo, 6)) {
     if (*workers < 0) throw snapback::error(sqlstate::invalid_parameter_value, "argument \"workers\" must not be negative");
     refuse_argument(*workers > 1, "backup_create", "workers");
@@ -110,7 +130,9 @@ SNAPBACK_FUNCTION(backup_before) {
 SNAPBACK_FUNCTION(backup_list) {
   service::Repository repository(false);
   std::vector<std::vector<Cell>> rows;
-  for (auto& backup : repository.list()) rows.push_back(backup_info_row(backup));
+  auto backups = repository.list();
+  service::set_expiry(backups);
+  for (auto& backup : backups) rows.push_back(backup_info_row(backup));
   return set_result(fcinfo, rows);
 }
 

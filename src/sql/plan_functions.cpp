@@ -1,8 +1,9 @@
-// backup_schedule, backup_unschedule.
+// backup_schedule, backup_unschedule, backup_prune.
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 #include "pg/server.hpp"
 #include "service/plans.hpp"
+#include "service/retention.hpp"
 #include "sql/arguments.hpp"
 
 namespace snapback::sql {
@@ -81,6 +82,15 @@ SNAPBACK_FUNCTION(backup_schedule) {
 SNAPBACK_FUNCTION(backup_unschedule) {
   pg::refuse_read_only("backup_unschedule", false);
   return composite_result(fcinfo, plan_info_row(service::unschedule_plan(required_text(fcinfo, 0, "plan")), {}));
+}
+
+SNAPBACK_FUNCTION(backup_prune) {
+  bool dry_run = bool_argument(fcinfo, 1).value_or(true);
+  if (!dry_run) pg::refuse_read_only("backup_prune", false);
+  std::vector<std::vector<Cell>> rows;
+  for (auto& line : service::prune_backups(text_argument(fcinfo, 0), !dry_run))
+    rows.push_back({line.backup_id, line.keep ? "keep" : "delete", line.reason, boolean_cell(line.applied)});
+  return set_result(fcinfo, rows);
 }
 
 }  // namespace snapback::sql

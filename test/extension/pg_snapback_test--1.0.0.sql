@@ -31,3 +31,8 @@ CREATE FUNCTION snapback_boundary_swallow(kind text, times integer DEFAULT 1) RE
 
 CREATE FUNCTION snapback_boundary_left() RETURNS text
     LANGUAGE c AS 'MODULE_PATHNAME', 'snapback_boundary_left';
+
+-- due times of schedules (src/sql/testing_plans.cpp)
+
+CREATE FUNCTION snapback_cron_due(schedule text, timezone text, after text, count integer) RETURNS text
+    LANGUAGE c AS 'MODULE_PATHNAME', 'snapback_cron_due';

@@ -112,7 +112,7 @@ SELECT is(backup_download(:'good', 2147483647), NULL, 'a part far behind the las
 -- what is not there yet says so, and is never passed over
 SELECT matches(tests.attempt(call), '^0A000 argument "' || argument || '" of backup_[a-z]+\(\) is not supported yet', argument || ': ' || call)
 FROM (VALUES ('encrypt', 'SELECT * FROM backup_create(encrypt => true)'), ('encrypt', $$SELECT * FROM backup_before('x', encrypt => true)$$),
-             ('keep', $$SELECT * FROM backup_create(keep => '30 days')$$), ('workers', 'SELECT * FROM backup_create(workers => 4)'),
+             ('workers', 'SELECT * FROM backup_create(workers => 4)'),
              ('clean', $$SELECT * FROM backup_restore('latest', clean => true)$$), ('owner', $$SELECT * FROM backup_restore('latest', owner => true)$$),
              ('privileges', $$SELECT * FROM backup_restore('latest', privileges => true)$$),
              ('schema_only', $$SELECT * FROM backup_restore('latest', schema_only => true)$$),

@@ -22,14 +22,14 @@ $$;
 
 CREATE TEMPORARY TABLE watch AS
 SELECT unnest('{backup_cancel,backup_compare,backup_download,backup_list,backup_restore,backup_show,backup_start,backup_verify,progress_of_all,
-                run_state,view backup_plans,view backup_progress,view backup_runs,view backup_slots,view backups}'::text[]) AS name;
+                run_state,backup_health,backup_checklist,current_alerts,current_metrics,view backup_alerts,view backup_metrics,view backup_plans,view backup_progress,view backup_runs,view backup_slots,view backups}'::text[]) AS name;
 -- course_export takes three types of ids
 CREATE TEMPORARY TABLE course AS
 SELECT unnest('{course_export,course_export,course_export,course_profile_check,course_profile_suggest,graph_export,graph_profile_check,graph_profile_suggest}'::text[]) AS name;
 CREATE TEMPORARY TABLE operate AS
 SELECT name FROM watch
 UNION ALL SELECT name FROM course
-UNION ALL SELECT unnest('{backup_before,backup_create,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,backup_run,backup_run_due,may_operate}'::text[]);
+UNION ALL SELECT unnest('{backup_before,backup_create,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,backup_prune,backup_run,backup_run_due,may_operate}'::text[]);
 CREATE TEMPORARY TABLE restore AS
 SELECT name FROM operate UNION ALL SELECT 'may_restore';
 

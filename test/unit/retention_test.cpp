@@ -17,7 +17,7 @@ const FixedZone sao_paulo(-3 * 3600);
 std::int64_t at(const std::string& text) {
   std::int64_t moment = 0;
   EXPECT_TRUE(parse_utc(text + ":00.000000Z", moment)) << text;
-  return moment / 1000000;
+  return moment;
 }
 
 StoredBackup backup(const std::string& moment, const std::string& plan = "daily") {
@@ -25,7 +25,7 @@ StoredBackup backup(const std::string& moment, const std::string& plan = "daily"
   made.created = at(moment);
   made.id = moment;
   made.plan = plan;
-  made.own = made.good = made.counts = made.wide = true;
+  made.own = made.good = made.verified = made.counts = made.wide = true;
   return made;
 }
 
@@ -111,9 +111,9 @@ TEST(Retention, WhatDoesNotCountProtectsNothing) {
   RetentionRules rules;
   rules.last = 2;
   auto unverified = backup("2026-11-20T02:00"), uncommitted = backup("2026-11-21T02:00");
-  unverified.counts = uncommitted.counts = false;
+  unverified.verified = unverified.counts = uncommitted.counts = false;
   EXPECT_EQ(decided({uncommitted, unverified, backup("2026-11-19T02:00"), backup("2026-11-18T02:00"), backup("2026-11-17T02:00")}, plan(rules), "2026-11-22T00:00"),
-            (Lines{"-2026-11-21T02:00: counts for no rule of its plan", "-2026-11-20T02:00: counts for no rule of its plan", "2026-11-19T02:00: last good one, last 1 of 2",
+            (Lines{"-2026-11-21T02:00: counts for no rule of its plan", "2026-11-20T02:00: not verified: backup_verify() makes it count", "2026-11-19T02:00: last good one, last 1 of 2",
                    "2026-11-18T02:00: last 2 of 2", "-2026-11-17T02:00: no rule of its plan keeps it"}));
 }
 
@@ -167,7 +167,7 @@ TEST(Retention, Expiry) {
   EXPECT_TRUE(rules.keeps_nothing());
   EXPECT_FALSE(expiry_of(rules, 0));
   rules.days = 30;
-  EXPECT_EQ(expiry_of(rules, 1000), 1000 + 30 * 86400);
+  EXPECT_EQ(expiry_of(rules, 1000), 1000 + std::int64_t{30} * 86400 * 1000000);
   rules.weekly = 1;
   EXPECT_FALSE(expiry_of(rules, 1000));
 }

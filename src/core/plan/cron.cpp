@@ -100,7 +100,7 @@ std::bitset<64> parse_field(const Field& field, std::string_view text) {
       single = ends.size() == 1;
       if (!single) last = value_of(field, text, ends[1]);
       // fri-sun
-      if (!single && field.last == 7 && last == 0) last = 7;
+      if (!single && field.last == 7 && first > 0 && last == 0) last = 7;
       if (first > last) invalid_field(field, text, "A range goes from the lower to the higher value.");
     }
     if (step_parts.size() == 2) {

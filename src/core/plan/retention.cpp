@@ -9,10 +9,12 @@
 namespace snapback {
 namespace {
 
+constexpr std::int64_t second = 1000000;
 constexpr std::int64_t day_seconds = 86400;
+constexpr std::int64_t day_length = day_seconds * second;
 
 std::int64_t local_day(std::int64_t moment, const TimeZone& zone) {
-  const std::int64_t local = zone.to_local(moment);
+  const std::int64_t local = zone.to_local(moment / second);
   return local >= 0 ? local / day_seconds : -((-local + day_seconds - 1) / day_seconds);
 }
 
@@ -32,9 +34,9 @@ std::string count_of(const char* rule, int position, int limit) {
   return std::string(rule) + " " + std::to_string(position) + " of " + std::to_string(limit);
 }
 
-std::string date_text(std::int64_t moment) { return format_utc(moment * 1000000).substr(0, 10); }
+std::string date_text(std::int64_t moment) { return format_utc(moment).substr(0, 10); }
 
-// Newest first; backups of one second in the order of their ids, so that the result does not depend on the order of the list.
+// Newest first; backups of one moment in the order of their ids, so that the result does not depend on the order of the list.
 bool newer(const StoredBackup& a, const StoredBackup& b) { return a.created != b.created ? a.created > b.created : a.id > b.id; }
 
 class Decider {
@@ -72,7 +74,7 @@ class Decider {
     for (std::size_t i : order_) {
       if (backups_[i].plan != name) continue;
       const std::int64_t age = std::max<std::int64_t>(0, now_ - backups_[i].created);
-      if (age < *rules.days * day_seconds) keep(i, count_of("day", static_cast<int>(age / day_seconds) + 1, *rules.days));
+      if (age < *rules.days * day_length) keep(i, count_of("day", static_cast<int>(age / day_length) + 1, *rules.days));
     }
   }
 
@@ -116,6 +118,8 @@ std::vector<RetentionDecision> decide_retention(const std::vector<StoredBackup>&
       decision.reason = "pinned";
     } else if (!backup.good) {
       decision.reason = "not good: look at it, then delete it";
+    } else if (!backup.verified) {
+      decision.reason = "not verified: backup_verify() makes it count";
     } else if (!decision.reason.empty()) {
       // a rule keeps it
     } else if (plan != plans.end() && !backup.plan.empty()) {
@@ -138,7 +142,7 @@ std::optional<std::int64_t> expiry_of(const RetentionRules& rules, std::int64_t 
   RetentionRules others = rules;
   others.days.reset();
   if (!rules.days || !others.keeps_nothing()) return std::nullopt;
-  return created + *rules.days * day_seconds;
+  return created + *rules.days * day_length;
 }
 
 }  // namespace snapback

@@ -22,12 +22,13 @@ struct RetentionRules {
   bool operator==(const RetentionRules&) const = default;
 };
 
-// A stored backup as retention sees it.
+// A stored backup as retention sees it. Moments are microseconds since 1970 UTC here, because two backups of one second have an order.
 struct StoredBackup {
   std::string id;
-  std::int64_t created = 0;  // seconds since 1970 UTC
+  std::int64_t created = 0;
   bool own = false;          // taken by this database
   bool good = false;         // whole, as far as is known
+  bool verified = false;     // it was read back at least once
   bool counts = false;       // good, verified, of committed data and no safety backup: may serve a rule and be the last good one
   bool wide = false;         // of all tables
   bool pinned = false;
@@ -50,7 +51,7 @@ struct RetentionDecision {
 // Never deleted: what is not this database's own, is pinned or damaged, the newest backup of all that counts, and the newest of all tables that counts.
 std::vector<RetentionDecision> decide_retention(const std::vector<StoredBackup>& backups, const std::map<std::string, RetentionPlan>& plans, std::int64_t now);
 
-// When a backup made at `created` under these rules ends being kept, as far as that can be told ahead: only when it is kept for days alone.
+// Until when a backup made at `created` is kept under these rules, as far as that can be told ahead: only when it is kept for days alone.
 std::optional<std::int64_t> expiry_of(const RetentionRules& rules, std::int64_t created);
 
 }  // namespace snapback

@@ -1,5 +1,7 @@
 #include "core/plan/reverify.hpp"
 
+#include <algorithm>
+
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 
@@ -25,6 +27,17 @@ Reverify Reverify::parse(std::string_view text) {
   result.newest_by_restore = level == "restore";
   result.text = level + " " + schedule;
   return result;
+}
+
+std::vector<DueVerification> due_verifications(const Reverify& reverify, const TimeZone& zone, std::vector<KeptBackup> backups, std::int64_t now) {
+  std::vector<DueVerification> due;
+  if (!reverify.schedule || backups.empty()) return due;
+  const std::int64_t slot = reverify.schedule->last_until(now, zone);
+  const std::string newest = std::max_element(backups.begin(), backups.end(), [](const KeptBackup& a, const KeptBackup& b) { return a.created < b.created; })->id;
+  std::stable_sort(backups.begin(), backups.end(), [](const KeptBackup& a, const KeptBackup& b) { return a.verified < b.verified; });
+  for (const KeptBackup& backup : backups)
+    if (backup.verified < slot) due.push_back({backup.id, reverify.newest_by_restore && backup.id == newest ? "restore" : "files"});
+  return due;
 }
 
 }  // namespace snapback

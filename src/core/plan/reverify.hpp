@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/plan/cron.hpp"
 
@@ -18,5 +19,21 @@ struct Reverify {
   bool newest_by_restore = false;
   std::string text;  // written out: "files @weekly"
 };
+
+// A good backup of a plan as re-verification sees it; moments in seconds since 1970 UTC.
+struct KeptBackup {
+  std::string id;
+  std::int64_t created = 0;
+  std::int64_t verified = 0;  // when it was last looked at; 0: never
+};
+
+struct DueVerification {
+  std::string id;
+  std::string level;  // files, or restore
+};
+
+// Which of a plan's good backups (any order) have not been looked at since the last time they were to be, oldest look first; with newest_by_restore the newest of
+// them by restoring it.
+std::vector<DueVerification> due_verifications(const Reverify& reverify, const TimeZone& zone, std::vector<KeptBackup> backups, std::int64_t now);
 
 }  // namespace snapback

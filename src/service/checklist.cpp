@@ -1,0 +1,142 @@
+// The list to go through before a release, and the metrics.
+#include <set>
+
+#include "core/error.hpp"
+#include "pg/spi.hpp"
+#include "service/retention.hpp"
+#include "service/state.hpp"
+#include "service/watching.hpp"
+
+namespace snapback::service {
+
+namespace {
+
+constexpr Seconds fresh = 25 * 3600;
+
+Seconds created_seconds(const BackupInfo& backup) { return created_microseconds(backup) / 1000000; }
+
+std::string hours_text(Seconds seconds) { return seconds < 7200 ? std::to_string(seconds / 60) + " minutes" : std::to_string(seconds / 3600) + " hours"; }
+
+ChecklistItem fresh_backup(const Watched& watched) {
+  ChecklistItem item{"a fresh verified backup of all tables", false, "there is none: SELECT backup_create()"};
+  if (watched.last_good_wide == nullptr) return item;
+  Seconds age = watched.now - created_seconds(*watched.last_good_wide);
+  item.ok = age <= fresh;
+  item.reason = watched.last_good_wide->id + " is " + hours_text(age) + " old, verified at level " + watched.last_good_wide->sidecar.verified + (item.ok ? "" : "; take one: SELECT backup_create()");
+  return item;
+}
+
+ChecklistItem restorable_backup(const Watched& watched) {
+  ChecklistItem item{"the newest backup is proven restorable", false, "there is none: SELECT backup_create(verify => 'restore')"};
+  if (watched.last_good_wide == nullptr) return item;
+  const Sidecar& sidecar = watched.last_good_wide->sidecar;
+  item.ok = sidecar.verified == "restore";
+  item.reason = item.ok ? watched.last_good_wide->id + " was restored beside the tables and rolled back, last looked at " + sidecar.verified_at.substr(0, 16) + "Z"
+                        : watched.last_good_wide->id + " is verified at level " + sidecar.verified + " only: SELECT backup_verify('" + watched.last_good_wide->id + "', 'restore')";
+  return item;
+}
+
+ChecklistItem enough_space(const Watched& watched) {
+  ChecklistItem item{"space for the next backup", false, ""};
+  if (!watched.storage_problem.empty()) {
+    item.reason = watched.storage_problem;
+    return item;
+  }
+  StorageFacts room = watched.storage;
+  room.inside_data_directory = room.same_disk = false;
+  auto alerts = storage_alerts(room, watched.now);
+  item.ok = alerts.empty();
+  item.reason = item.ok ? "more than twice the last backup is free" : alerts[0].message;
+  return item;
+}
+
+ChecklistItem running_plans(const Watched& watched) {
+  ChecklistItem item{"plans are running", false, "no plan is enabled: SELECT backup_schedule()"};
+  int active = 0;
+  std::string trouble;
+  for (auto& plan : watched.plans) {
+    if (!plan->facts.active) continue;
+    ++active;
+    // due long ago and nobody came
+    if (plan->plan.next_due && *plan->plan.next_due < watched.now - 3600 && !plan->facts.running) trouble = "plan \"" + plan->facts.name + "\" was due more than an hour ago and nothing ran it";
+  }
+  if (active == 0) return item;
+  item.ok = trouble.empty();
+  item.reason = item.ok ? std::to_string(active) + (active == 1 ? " plan is enabled" : " plans are enabled") : trouble;
+  return item;
+}
+
+ChecklistItem no_open_alert(const Watched& watched) {
+  ChecklistItem item{"no alert is open", true, "none"};
+  int open = 0;
+  for (auto& alert : all_alerts(watched)) open += alert.severity == "info" ? 0 : 1;
+  if (open > 0) {
+    item.ok = false;
+    item.reason = std::to_string(open) + (open == 1 ? " is open" : " are open") + ": TABLE backup_alerts";
+  }
+  return item;
+}
+
+// Sums over the runs of a table that this installation may lack.
+void add_run_metrics(std::vector<Metric>& list, const std::set<std::string>& hidden) {
+  auto runs = extension_relation("backup_runs");
+  if (!runs) return;
+  for (auto& row : query_state("SELECT r.kind, r.state, pg_catalog.count(*) FROM " + *runs + " r GROUP BY 1, 2 ORDER BY 1, 2"))
+    list.push_back({"pg_snapback_runs", {{"kind", *row[0]}, {"state", *row[1]}}, std::stod(*row[2]), "Runs by kind and outcome, as far as the history goes back."});
+  for (auto& row : query_state("SELECT DISTINCT ON (r.kind) r.kind, r.seconds FROM " + *runs + " r WHERE r.state = 'succeeded' AND r.seconds IS NOT NULL ORDER BY r.kind, r.run_id DESC"))
+    list.push_back({"pg_snapback_last_run_seconds", {{"kind", *row[0]}}, std::stod(*row[1]), "Duration of the last run that succeeded."});
+  for (const char* days : {"7", "30"})
+    for (auto& row : query_state("SELECT r.plan, pg_catalog.avg((r.state = 'succeeded')::integer) FROM " + *runs +
+                                     " r WHERE r.kind = 'create' AND r.plan IS NOT NULL AND r.finished_at > pg_catalog.now() - pg_catalog.make_interval(days => $1::integer) GROUP BY 1 ORDER BY 1",
+                                 {days}))
+      if (!hidden.count(*row[0]))
+        list.push_back({"pg_snapback_success_ratio", {{"plan", *row[0]}, {"days", days}}, std::stod(*row[1]), "Share of the plan's runs that succeeded, over so many days."});
+}
+
+}  // namespace
+
+std::vector<ChecklistItem> checklist() {
+  auto watched = look();
+  return {fresh_backup(watched), restorable_backup(watched), enough_space(watched), running_plans(watched), no_open_alert(watched)};
+}
+
+std::vector<Metric> metrics() {
+  auto watched = look();
+  std::set<std::string> hidden;
+  for (auto& plan : watched.plans)
+    if (!may_watch(plan->plan)) hidden.insert(plan->facts.name);
+  std::vector<Metric> list;
+  if (watched.last_good != nullptr) {
+    const BackupInfo& last = *watched.last_good;
+    list.push_back({"pg_snapback_last_good_backup_age_seconds", Json::object(), static_cast<double>(watched.now - created_seconds(last)), "Seconds since the newest good backup of this database."});
+    list.push_back({"pg_snapback_last_backup_stored_bytes", Json::object(), static_cast<double>(last.stored_bytes), "Size of the newest good backup's file."});
+    list.push_back({"pg_snapback_last_backup_logical_bytes", Json::object(), static_cast<double>(last.sidecar.logical_bytes), "Size of the newest good backup's rows before compression."});
+    list.push_back({"pg_snapback_last_backup_seconds", Json::object(), last.sidecar.seconds, "Duration of the newest good backup."});
+  }
+  for (auto& plan : watched.plans) {
+    if (hidden.count(plan->facts.name)) continue;
+    Json labels = {{"plan", plan->facts.name}};
+    if (plan->facts.last_good)
+      list.push_back({"pg_snapback_plan_last_good_backup_age_seconds", labels, static_cast<double>(watched.now - *plan->facts.last_good), "Seconds since the plan's newest good backup."});
+    list.push_back({"pg_snapback_plan_active", labels, plan->facts.active ? 1.0 : 0.0, "1 when the plan is enabled and not suspended."});
+    list.push_back({"pg_snapback_missed_slots", labels, static_cast<double>(plan->facts.missed), "Due times missed since the last one that ran in time."});
+  }
+  std::map<std::string, double> states;
+  for (const char* state : {"good", "damaged", "unreadable", "foreign", "writing"}) states[state] = 0;
+  double stored = 0;
+  for (auto& backup : watched.backups) {
+    ++states[backup.state];
+    stored += static_cast<double>(backup.stored_bytes);
+  }
+  for (auto& [state, count] : states) list.push_back({"pg_snapback_backups", {{"state", state}}, count, "Backups in the storage by state, as this database sees them."});
+  list.push_back({"pg_snapback_storage_used_bytes", Json::object(), stored, "Sum of the sizes of the backups in the storage."});
+  if (watched.storage.free_bytes != UINT64_MAX)
+    list.push_back({"pg_snapback_storage_free_bytes", Json::object(), static_cast<double>(watched.storage.free_bytes), "Bytes free in the storage."});
+  std::map<std::string, double> open = {{"critical", 0}, {"warning", 0}, {"info", 0}};
+  for (auto& alert : all_alerts(watched)) ++open[alert.severity];
+  for (auto& [severity, count] : open) list.push_back({"pg_snapback_open_alerts", {{"severity", severity}}, count, "Open alerts."});
+  add_run_metrics(list, hidden);
+  return list;
+}
+
+}  // namespace snapback::service

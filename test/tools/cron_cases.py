@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""Cases for test/t/022_cron.pl: random schedules, moments and zones with their next due times, as croniter finds them.
+
+Writes lines of: schedule, zone, moment, expected due times, croniter's own answer, kind of difference allowed (tab-separated; times in seconds since
+1970, lists with commas).
+
+"expected" is croniter's calendar on local time without a zone, and Python's zoneinfo for what the clocks show: a skipped local time becomes the moment of
+the change, a repeated one its first moment, and a moment counts once. croniter's own answer differs from it for known reasons only:
+
+  clock change    croniter has rules of its own around clock changes: it moves a skipped time by the length of the gap, runs a repeated one twice, or loses
+                  one, depending on its version.
+  day fields      a day field that begins with * but has a step ("*/2"): cron asks for both day fields, croniter for either. Here croniter is asked for both
+                  (day_or=False).
+  all days        a day field that names every day without a * ("1-31", "0-6"): for cron it is restricted, and being one of two restricted fields every day
+                  fits; croniter takes it for *. Here the days are left out of the expression.
+"""
+import random
+import sys
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+UTC = timezone.utc
+EPOCH = datetime(1970, 1, 1)
+ZONES = [ZoneInfo(name) for name in (
+    "UTC", "America/Sao_Paulo", "America/New_York", "America/St_Johns", "America/Santiago", "America/Havana", "America/Asuncion", "Europe/Lisbon",
+    "Europe/Berlin", "Europe/Dublin", "Europe/Istanbul", "Africa/Casablanca", "Africa/Cairo", "Asia/Tehran", "Asia/Kathmandu", "Asia/Kolkata", "Asia/Gaza",
+    "Asia/Pyongyang", "Australia/Lord_Howe", "Australia/Sydney", "Pacific/Apia", "Pacific/Chatham", "Pacific/Kiritimati", "Antarctica/Troll")]
+FIELDS = [(0, 59, []), (0, 23, []), (1, 31, []),
+          (1, 12, "jan feb mar apr may jun jul aug sep oct nov dec".split()), (0, 6, "sun mon tue wed thu fri sat".split())]
+
+
+def item(rng, field):
+    low, high, names = FIELDS[field]
+
+    def value(number):
+        return rng.choice([names[number - low], names[number - low].upper()]) if names and rng.random() < 0.3 else str(number)
+
+    shape = rng.random()
+    if shape < 0.5:
+        return value(rng.randint(low, high))
+    if shape < 0.6:
+        return "*/%d" % rng.randint(1, max(2, (high - low) // 2))
+    first = rng.randint(low, high)
+    last = rng.randint(first, high)
+    if shape < 0.63:
+        first, last = low, high
+    step = "/%d" % rng.randint(1, 7) if rng.random() < 0.4 else ""
+    return value(first) + "-" + value(last) + step
+
+
+def field_text(rng, field):
+    stars = (0.15, 0.3, 0.45, 0.6, 0.5)[field]
+    if rng.random() < stars:
+        return "*"
+    return ",".join(item(rng, field) for _ in range(rng.choice([1, 1, 1, 2, 3])))
+
+
+def expression(rng):
+    if rng.random() < 0.03:
+        return rng.choice(["@hourly", "@daily", "@weekly", "@monthly", "@yearly"])
+    return " ".join(field_text(rng, field) for field in range(5))
+
+
+def values(text, field):
+    """The set a day field names."""
+    low, high, names = FIELDS[field]
+    found = set()
+    for part in text.lower().split(","):
+        span, _, step = part.partition("/")
+        ends = [str(names.index(end) + low) if end in names else end for end in span.split("-")]
+        first, last = (low, high) if span == "*" else (int(ends[0]), int(ends[-1]))
+        found.update(range(first, last + 1, int(step or 1)))
+    return found
+
+
+def for_croniter(schedule):
+    """The expression and day_or with which croniter means what cron means, and the kind of difference that this covers."""
+    if schedule.startswith("@"):
+        return schedule, True, ""
+    fields = schedule.split()
+    day, weekday = fields[2], fields[4]
+    if day == "*" or weekday == "*":
+        return schedule, True, ""
+    if day.startswith("*") or weekday.startswith("*"):
+        return schedule, False, "day fields"
+    if len(values(day, 2)) == 31 or len(values(weekday, 4)) == 7:
+        fields[2] = fields[4] = "*"
+        return " ".join(fields), True, "all days"
+    return schedule, True, ""
+
+
+def seconds(naive):
+    return int((naive - EPOCH).total_seconds())
+
+
+def offset(zone, moment):
+    return int(datetime.fromtimestamp(moment, UTC).astimezone(zone).utcoffset().total_seconds())
+
+
+def to_moment(zone, local):
+    """The moment at which clocks show `local` (seconds), by zoneinfo alone."""
+    naive = EPOCH + timedelta(seconds=local)
+    moment = local - int(naive.replace(tzinfo=zone, fold=0).utcoffset().total_seconds())
+    if moment + offset(zone, moment) == local:
+        return moment
+    low, high = moment - 86400, moment
+    while high - low > 1:
+        middle = (low + high) // 2
+        if offset(zone, middle) == offset(zone, moment):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def expected_due(schedule, day_or, zone, moment, count):
+    local = EPOCH + timedelta(seconds=moment + offset(zone, moment))
+    calendar = croniter(schedule, local, day_or=day_or)
+    due = []
+    while len(due) < count:
+        at = to_moment(zone, seconds(calendar.get_next(datetime)))
+        if at > (due[-1] if due else moment):
+            due.append(at)
+    return due
+
+
+def croniter_due(schedule, zone, moment, count):
+    try:
+        calendar = croniter(schedule, datetime.fromtimestamp(moment, UTC).astimezone(zone))
+        return [int(calendar.get_next(datetime).timestamp()) for _ in range(count)]
+    except Exception:  # its own trouble at clock changes
+        return []
+
+
+def transitions(zone, begin, end):
+    step = 6 * 3600
+    at = begin
+    while at < end:
+        if offset(zone, at) != offset(zone, at + step):
+            yield at + step
+        at += step
+
+
+def main():
+    rng = random.Random(int(sys.argv[1]))
+    count = int(sys.argv[2])
+    begin, end = 946684800, 2082758400  # 2000 to 2035
+    changes = {zone.key: list(transitions(zone, begin, end)) for zone in ZONES}
+    written = 0
+    while written < count:
+        schedule = expression(rng)
+        zone = rng.choice(ZONES)
+        moment = rng.randint(begin, end)
+        if changes[zone.key] and rng.random() < 0.5:
+            moment = rng.choice(changes[zone.key]) + rng.randint(-30 * 3600, 6 * 3600)
+        meant, day_or, kind = for_croniter(schedule)
+        try:
+            due = expected_due(meant, day_or, zone, moment, 2)
+        except Exception:  # no such date, or none in 50 years
+            continue
+        if any(moment - 2 * 86400 <= change <= due[-1] + 2 * 86400 for change in changes[zone.key]):
+            kind = kind + (", " if kind else "") + "clock change"
+        own = croniter_due(schedule, zone, moment, 2)
+        print(schedule, zone.key, moment, ",".join(map(str, due)), ",".join(map(str, own)), kind, sep="\t")
+        written += 1
+
+
+main()
