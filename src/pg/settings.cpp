@@ -8,7 +8,7 @@ Settings settings = {1, false, false, nullptr, 0.3, nullptr, nullptr
 #ifdef PG_SNAPBACK_TESTING
                      , nullptr
 #endif
-                     , true
+                     , true, 90
 };
 
 namespace {
@@ -38,6 +38,8 @@ void define_settings() {
   DefineCustomBoolVariable("pg_snapback.encrypt", "Encrypts new backups.", nullptr, &settings.encrypt, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("pg_snapback.file_mode", "Sets the permissions of new backup files.", "0600, or 0640 to let the server's group read them.",
                              &settings.file_mode, "0600", PGC_SIGHUP, 0, check_file_mode, assign_file_mode, nullptr);
+  DefineCustomIntVariable("pg_snapback.history_days", "Sets for how many days runs, due times and calls are remembered.", "0 means for ever.", &settings.history_days, 90, 0, 36500,
+                          PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("pg_snapback.reload_threshold", "Sets the share of differing rows above which a restore reloads a table instead of writing the rows one by one.",
                            "A reload keeps readers out of the table.", &settings.reload_threshold, 0.3, 0, 1, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("pg_snapback.storage_location", "Sets the directory in which backups are stored.",

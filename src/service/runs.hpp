@@ -39,6 +39,9 @@ std::optional<std::string> state_now(std::int64_t run_id);
 // Rows whose worker is gone become "crashed"; returns how many.
 int note_crashed_runs();
 
+// Removes runs and slots older than pg_snapback.history_days, the newest success of each plan excepted.
+void forget_old_runs();
+
 // All that a run's worker does: waits for the starter's commit, claims the row, works, writes down what came of it. Errors of the work end here.
 void perform_run(const pg::WorkerTask& task);
 

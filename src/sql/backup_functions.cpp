@@ -8,6 +8,7 @@
 #include "pg/spi.hpp"
 #include "service/backup.hpp"
 #include "service/compare.hpp"
+#include "service/record.hpp"
 #include "service/rights.hpp"
 #include "service/verify.hpp"
 #include "sql/arguments.hpp"
@@ -72,6 +73,15 @@ Json problems_to_json(const service::VerifyResult& result) {
   return list;
 }
 
+service::BackupInfo recorded_backup(const service::BackupRequest& request) {
+  service::BackupInfo info;
+  service::record_operation("create", [&](service::Record& record) {
+    info = service::create_backup(request);
+    record = {info.id, info.sidecar.rows, info.stored_bytes};
+  });
+  return info;
+}
+
 }  // namespace
 
 SNAPBACK_FUNCTION(backup_create) {
@@ -89,7 +99,7 @@ SNAPBACK_FUNCTION(backup_create) {
   }
   pg::refuse_read_only("backup_create", true);
   if (request.verify == "restore") pg::refuse_read_only("backup_create", false);
-  return composite_result(fcinfo, backup_info_row(service::create_backup(request)));
+  return composite_result(fcinfo, backup_info_row(recorded_backup(request)));
 }
 
 SNAPBACK_FUNCTION(backup_before) {
@@ -102,7 +112,7 @@ SNAPBACK_FUNCTION(backup_before) {
   request.tables = text_list(fcinfo, 1, "tables");
   refuse_encryption(bool_argument(fcinfo, 2), "backup_before");
   pg::refuse_read_only("backup_before", true);
-  return composite_result(fcinfo, backup_info_row(service::create_backup(request)));
+  return composite_result(fcinfo, backup_info_row(recorded_backup(request)));
 }
 
 SNAPBACK_FUNCTION(backup_list) {
@@ -130,7 +140,12 @@ SNAPBACK_FUNCTION(backup_show) {
 }
 
 SNAPBACK_FUNCTION(backup_verify) {
-  auto result = service::verify_backup(required_text(fcinfo, 0, "backup_id"), required_text(fcinfo, 1, "level"));
+  std::string id = required_text(fcinfo, 0, "backup_id"), level = required_text(fcinfo, 1, "level");
+  service::VerifyResult result;
+  service::record_operation("verify", [&](service::Record& record) {
+    result = service::verify_backup(id, level);
+    record = {result.backup_id, result.rows, 0};
+  });
   char seconds[64];
   snprintf(seconds, sizeof(seconds), "%.3f", result.seconds);
   return composite_result(fcinfo, {result.backup_id, boolean_cell(result.ok), result.level, std::to_string(result.tables), std::to_string(result.rows), seconds,
