@@ -4,6 +4,7 @@
 
 #include "pg/call.hpp"
 #include "pg/spi.hpp"
+#include "pg/worker.hpp"
 
 namespace snapback::pg {
 
@@ -21,8 +22,7 @@ Clock::time_point next_look;
 void be_polite(const std::string& budget) {
   budget_ms = std::stol(*query("SELECT pg_catalog.ceil(EXTRACT(epoch FROM $1::pg_catalog.interval) * 1000)::bigint", {budget})[0][0]);
   next_look = Clock::now();
-  std::string timeout = std::to_string(budget_ms);
-  call([&] { (void)set_config_option("lock_timeout", timeout.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false); });
+  limit_lock_waits(budget_ms);
 }
 
 void stop_being_polite() { budget_ms = 0; }

@@ -144,6 +144,22 @@ void write_outcome(std::int64_t run_id, const std::string& kind, const Outcome& 
   if (outcome.state == "succeeded" || outcome.state == "cancelled") close_slot(run_id);
 }
 
+// Again and again while somebody holds our tables; not for ever.
+void write_patiently(std::int64_t run_id, const std::string& kind, const Outcome& outcome) {
+  for (int i = 0;; ++i) {
+    try {
+      pg::in_transaction([&] {
+        pg::limit_lock_waits(bookkeeping_patience);
+        write_outcome(run_id, kind, outcome);
+        if (OidIsValid(run_table())) forget_old_runs();
+      });
+      return;
+    } catch (pg::error& e) {
+      if (e.sqlstate() != sqlstate::lock_not_available || i >= 100) throw;
+    }
+  }
+}
+
 Oid role_of(const std::string& name) {
   Oid role = pg::call([&] { return get_role_oid(name.c_str(), true); });
   if (!OidIsValid(role))
@@ -325,16 +341,14 @@ void perform_run(const pg::WorkerTask& task) {
   if (!alive) return;
   std::optional<ClaimedRun> run;
   pg::in_transaction([&] {
+    pg::limit_lock_waits(60000);
     if (OidIsValid(run_table())) run = claim(run_id);
   });
   if (!run) return;
   pg::report_activity("run " + std::to_string(run_id) + ": " + run->kind + (current_run().plan.empty() ? "" : ", plan " + current_run().plan));
   auto outcome = attempt(run_id, *run);
   pg::stop_being_polite();
-  pg::in_transaction([&] {
-    if (run->kind != "restore" || outcome.state != "succeeded") write_outcome(run_id, run->kind, outcome);
-    if (OidIsValid(run_table())) forget_old_runs();
-  });
+  if (run->kind != "restore" || outcome.state != "succeeded") write_patiently(run_id, run->kind, outcome);
   // a retry, or a slot that waited for this run
   if (!current_run().plan.empty()) decide_plans();
 }

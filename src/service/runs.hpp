@@ -11,6 +11,9 @@
 
 namespace snapback::service {
 
+// How long a worker's bookkeeping waits for a lock on the extension's tables, in milliseconds; less than deadlock_timeout.
+inline constexpr long bookkeeping_patience = 300;
+
 struct RunRequest {
   std::string kind;                  // create, verify, restore, prune, delete
   std::string role;                  // whose rights it has
