@@ -5,6 +5,7 @@
 #include "pg/settings.hpp"
 #include "pg/wake_table.hpp"
 #include "service/pending.hpp"
+#include "service/record.hpp"
 #include "service/runs.hpp"
 
 _Pragma("GCC visibility push(default)") extern "C" {
@@ -22,6 +23,7 @@ void _PG_init(void) {
   snapback::pg::register_fault_points();
   snapback::service::register_transaction_callbacks();
   snapback::service::register_run_callbacks();
+  snapback::service::register_record_callbacks();
   snapback::pg::request_wake_table();
   snapback::pg::register_launcher();
 }

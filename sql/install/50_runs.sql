@@ -95,6 +95,13 @@ AS 'MODULE_PATHNAME', 'snapback_run_state';
 COMMENT ON FUNCTION snapback.run_state(bigint) IS
 'the state of a run that had not ended when its row was read: crashed when its process is gone';
 
+CREATE FUNCTION snapback.history() RETURNS SETOF @extschema@.backup_run_info
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 50
+AS 'MODULE_PATHNAME', 'snapback_history';
+COMMENT ON FUNCTION snapback.history() IS
+'calls that no worker made, of this database, as far as the caller may see them: they are kept in a file of the data directory, because a
+failed call leaves no row behind; read the view backup_runs';
+
 -- The owner's rights read the table; the condition is about who asks. A run whose worker is gone reads "crashed" at once, also
 -- before anything has written that into its row.
 CREATE VIEW @extschema@.backup_runs WITH (security_barrier = true) AS
@@ -104,7 +111,7 @@ SELECT r.run_id,
        r.plan,
        r.due,
        r.attempt,
-       r.role_name::text AS role_name,
+       r.role_name::text COLLATE pg_catalog."default" AS role_name,
        r.queued_at,
        r.started_at,
        r.finished_at,
@@ -122,10 +129,14 @@ WHERE (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = CURRENT
        FROM pg_catalog.pg_proc AS p
        JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
        WHERE n.nspname = 'snapback' AND p.proname = 'may_operate')
-   OR EXISTS (SELECT FROM pg_catalog.pg_roles AS u WHERE u.rolname = r.role_name AND pg_catalog.pg_has_role(u.oid, 'USAGE'));
+   OR EXISTS (SELECT FROM pg_catalog.pg_roles AS u WHERE u.rolname = r.role_name AND pg_catalog.pg_has_role(u.oid, 'USAGE'))
+UNION ALL
+SELECT h.run_id, h.kind, h.state, h.plan, h.due, h.attempt, h.role_name, h.queued_at, h.started_at, h.finished_at, h.seconds, h.rows,
+       h.bytes, h.backup_id, h.sqlstate, h.message, h.result, h.arguments
+FROM snapback.history() AS h;
 COMMENT ON VIEW @extschema@.backup_runs IS
-'what workers did and do: runs of plans and of backup_start(), newest with the highest run_id; every role sees its own, superusers and
-level operate see all: SELECT run_id, kind, plan, state, seconds, message FROM backup_runs ORDER BY run_id DESC';
+'what was done and is being done: runs of plans and of backup_start(), and, with numbers below 0, calls by hand that have ended; every role
+sees its own, superusers and level operate see all: SELECT run_id, kind, plan, state, seconds, message FROM backup_runs ORDER BY started_at DESC';
 
 -- One row for each due time of a plan that was decided, by whoever was first: it is inserted before its run is queued.
 CREATE TABLE snapback.slot (

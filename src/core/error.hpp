@@ -18,6 +18,7 @@ inline constexpr char feature_not_supported[] = "0A000";
 inline constexpr char read_only_sql_transaction[] = "25006";
 inline constexpr char object_not_in_prerequisite_state[] = "55000";
 inline constexpr char object_in_use[] = "55006";
+inline constexpr char lock_not_available[] = "55P03";
 inline constexpr char serialization_failure[] = "40001";
 inline constexpr char foreign_key_violation[] = "23503";
 inline constexpr char not_null_violation[] = "23502";

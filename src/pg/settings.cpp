@@ -9,7 +9,7 @@ Settings settings = {1, false, false, nullptr, nullptr, 1024, 0.3, nullptr, null
 #ifdef PG_SNAPBACK_TESTING
                      , nullptr
 #endif
-                     , true
+                     , true, 90
 };
 
 namespace {
@@ -49,6 +49,8 @@ void define_settings() {
                              &settings.keep_manual, "30 days", PGC_SUSET, 0, check_keep_manual, nullptr, nullptr);
   DefineCustomIntVariable("pg_snapback.min_free_space", "Sets the free space in the storage below which an alert opens.", nullptr, &settings.min_free_space, 1024, 0,
                           INT_MAX, PGC_SUSET, GUC_UNIT_MB, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("pg_snapback.history_days", "Sets for how many days runs, due times and calls are remembered.", "0 means for ever.", &settings.history_days, 90, 0, 36500,
+                          PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("pg_snapback.reload_threshold", "Sets the share of differing rows above which a restore reloads a table instead of writing the rows one by one.",
                            "A reload keeps readers out of the table.", &settings.reload_threshold, 0.3, 0, 1, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("pg_snapback.storage_location", "Sets the directory in which backups are stored.",

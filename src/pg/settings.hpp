@@ -17,6 +17,7 @@ struct Settings {
   char* test_fault;             // "<point>=<action>", see pg/fault.hpp
 #endif
   bool enabled;                 // schedules are followed
+  int history_days;             // how long runs, slots and calls are remembered, 0: for ever
 };
 
 extern Settings settings;

@@ -6,6 +6,7 @@
 #include "pg/identity.hpp"
 #include "pg/row_writer.hpp"
 #include "pg/spi.hpp"
+#include "pg/politeness.hpp"
 
 extern "C" {
 #include "executor/spi.h"
@@ -54,6 +55,7 @@ void scan_heap(const ScanTarget& target, RowSink& sink, Progress& progress) {
     });
     progress.add(static_cast<std::uint64_t>(rows), 0);
     check_interrupts();
+    give_way();
   }
   call([&] {
     ExecDropSingleTupleTableSlot(scan.slot);

@@ -113,6 +113,11 @@ void drop_liveness(Oid relation, std::int64_t key) {
   call([&] { LockRelease(&tag, ExclusiveLock, true); });
 }
 
+void limit_lock_waits(long milliseconds) {
+  std::string timeout = std::to_string(milliseconds);
+  call([&] { (void)set_config_option("lock_timeout", timeout.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false); });
+}
+
 void lock_until_commit(Oid relation, std::int64_t key) {
   LOCKTAG tag = liveness_tag(relation, key);
   call([&] { (void)LockAcquire(&tag, ExclusiveLock, false, false); });

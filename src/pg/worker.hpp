@@ -39,6 +39,9 @@ void wait_for_transaction(TransactionId transaction);
 bool hold_liveness(Oid relation, std::int64_t key, bool wait);
 void drop_liveness(Oid relation, std::int64_t key);
 
+// From now on and until the end of the transaction a lock that is not had within this time is error 55P03. Bookkeeping gives up before a DROP EXTENSION finds itself in a deadlock with it.
+void limit_lock_waits(long milliseconds);
+
 // Held until the end of the transaction; waits.
 void lock_until_commit(Oid relation, std::int64_t key);
 

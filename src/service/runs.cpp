@@ -6,7 +6,9 @@
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/politeness.hpp"
 #include "pg/server.hpp"
+#include "pg/settings.hpp"
 #include "service/rights.hpp"
 #include "service/run_call.hpp"
 #include "service/schedule.hpp"
@@ -73,6 +75,7 @@ Json parse_arguments(const std::string& text) {
 struct ClaimedRun {
   std::string kind, role, search_path;
   Json arguments;
+  std::string lock_budget;  // of its plan; empty: none
 };
 
 std::optional<ClaimedRun> claim(std::int64_t run_id) {
@@ -84,7 +87,10 @@ std::optional<ClaimedRun> claim(std::int64_t run_id) {
   if (rows.empty()) return std::nullopt;
   auto& row = rows[0];
   this_run() = {run_id, row[4].value_or(""), row[5].value_or("")};
-  return ClaimedRun{*row[0], *row[1], row[2].value_or(""), Json::parse(*row[3])};
+  ClaimedRun run{*row[0], *row[1], row[2].value_or(""), Json::parse(*row[3]), ""};
+  if (!current_run().plan.empty())
+    for (auto& plan : pg::query("SELECT lock_budget FROM snapback.plan WHERE plan = $1", {current_run().plan})) run.lock_budget = *plan[0];
+  return run;
 }
 
 // What came of it, for its row.
@@ -138,6 +144,22 @@ void write_outcome(std::int64_t run_id, const std::string& kind, const Outcome& 
   if (outcome.state == "succeeded" || outcome.state == "cancelled") close_slot(run_id);
 }
 
+// Again and again while somebody holds our tables; not for ever.
+void write_patiently(std::int64_t run_id, const std::string& kind, const Outcome& outcome) {
+  for (int i = 0;; ++i) {
+    try {
+      pg::in_transaction([&] {
+        pg::limit_lock_waits(bookkeeping_patience);
+        write_outcome(run_id, kind, outcome);
+        if (OidIsValid(run_table())) forget_old_runs();
+      });
+      return;
+    } catch (pg::error& e) {
+      if (e.sqlstate() != sqlstate::lock_not_available || i >= 100) throw;
+    }
+  }
+}
+
 Oid role_of(const std::string& name) {
   Oid role = pg::call([&] { return get_role_oid(name.c_str(), true); });
   if (!OidIsValid(role))
@@ -152,6 +174,7 @@ Outcome work(std::int64_t run_id, const ClaimedRun& run) {
   pg::in_transaction([&] {
     auto call = make_run_call(run.kind, run.arguments);
     pg::call([&] { (void)set_config_option("search_path", run.search_path.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false); });
+    if (!run.lock_budget.empty()) pg::be_polite(run.lock_budget);
     role.emplace(role_of(run.role), SECURITY_LOCAL_USERID_CHANGE);
     auto rows = pg::modify_as_is(call.sql, call.values);
     outcome.result = Json::parse(rows.at(0).at(0).value_or("[]"));
@@ -164,7 +187,8 @@ Outcome work(std::int64_t run_id, const ClaimedRun& run) {
 
 Outcome failure(const std::string& sqlstate, const std::string& message) {
   Outcome outcome;
-  outcome.state = sqlstate == sqlstate::query_canceled ? "cancelled" : "failed";
+  bool gave_way = sqlstate == sqlstate::lock_not_available && !current_run().plan.empty();
+  outcome.state = gave_way ? "gave_way" : sqlstate == sqlstate::query_canceled ? "cancelled" : "failed";
   outcome.sqlstate = sqlstate;
   outcome.message = message;
   return outcome;
@@ -294,6 +318,17 @@ int note_crashed_runs() {
   return crashed;
 }
 
+void forget_old_runs() {
+  if (pg::settings.history_days == 0) return;
+  auto bookkeeper = as_bookkeeper();
+  std::string days = std::to_string(pg::settings.history_days);
+  pg::modify(R"(
+      DELETE FROM snapback.run r WHERE r.finished_at < pg_catalog.now() - pg_catalog.make_interval(days => $1::integer)
+         AND r.run_id NOT IN (SELECT pg_catalog.max(n.run_id) FROM snapback.run n WHERE n.state = 'succeeded' AND n.plan IS NOT NULL GROUP BY n.plan))",
+             {days});
+  pg::modify("DELETE FROM snapback.slot WHERE due < pg_catalog.now() - pg_catalog.make_interval(days => $1::integer) AND state <> 'running'", {days});
+}
+
 void perform_run(const pg::WorkerTask& task) {
   std::int64_t run_id = task.argument;
   pg::report_activity("run " + std::to_string(run_id));
@@ -306,12 +341,14 @@ void perform_run(const pg::WorkerTask& task) {
   if (!alive) return;
   std::optional<ClaimedRun> run;
   pg::in_transaction([&] {
+    pg::limit_lock_waits(60000);
     if (OidIsValid(run_table())) run = claim(run_id);
   });
   if (!run) return;
   pg::report_activity("run " + std::to_string(run_id) + ": " + run->kind + (current_run().plan.empty() ? "" : ", plan " + current_run().plan));
   auto outcome = attempt(run_id, *run);
-  if (run->kind != "restore" || outcome.state != "succeeded") pg::in_transaction([&] { write_outcome(run_id, run->kind, outcome); });
+  pg::stop_being_polite();
+  if (run->kind != "restore" || outcome.state != "succeeded") write_patiently(run_id, run->kind, outcome);
   // a retry, or a slot that waited for this run
   if (!current_run().plan.empty()) decide_plans();
 }

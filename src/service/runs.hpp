@@ -11,6 +11,9 @@
 
 namespace snapback::service {
 
+// How long a worker's bookkeeping waits for a lock on the extension's tables, in milliseconds; less than deadlock_timeout.
+inline constexpr long bookkeeping_patience = 300;
+
 struct RunRequest {
   std::string kind;                  // create, verify, restore, prune, delete
   std::string role;                  // whose rights it has
@@ -38,6 +41,9 @@ std::optional<std::string> state_now(std::int64_t run_id);
 
 // Rows whose worker is gone become "crashed"; returns how many.
 int note_crashed_runs();
+
+// Removes runs and slots older than pg_snapback.history_days, the newest success of each plan excepted.
+void forget_old_runs();
 
 // All that a run's worker does: waits for the starter's commit, claims the row, works, writes down what came of it. Errors of the work end here.
 void perform_run(const pg::WorkerTask& task);

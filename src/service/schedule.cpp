@@ -98,6 +98,7 @@ void record(const Plan& plan, const SlotDecision& slot) {
 Moment decide_plan(const std::string& name) {
   // one decider at a time in a database
   pg::lock_until_commit(run_table(), 0);
+  pg::limit_lock_waits(bookkeeping_patience);
   auto plan = read_plan(name);
   if (!plan || !plan->enabled || plan->suspended || !plan->next_due) return std::numeric_limits<Moment>::max();
   auto decision = decide(describe(*plan), now_seconds());
@@ -147,6 +148,8 @@ bool survives(const std::string& what, const std::function<void()>& step) {
     state = e.sqlstate();
     message = e.message();
   }
+  // somebody has our tables, most likely a DROP EXTENSION
+  if (state == sqlstate::lock_not_available) return false;
   pg::call([&] { ereport(WARNING, (errmsg("pg_snapback could not decide %s: %s", what.c_str(), message.c_str()), errdetail("SQLSTATE %s.", state.c_str()))); });
   return false;
 }
@@ -198,6 +201,7 @@ void decide_plans() {
   bool well = survives("what is due", [&] {
     installed = OidIsValid(run_table());
     if (!installed) return;
+    pg::limit_lock_waits(bookkeeping_patience);
     (void)note_crashed_runs();
     for (auto& row : query_state("SELECT plan FROM snapback.plan ORDER BY next_due, plan")) names.push_back(*row[0]);
   });

@@ -11,6 +11,7 @@
 #include "service/compare.hpp"
 #include "service/plans.hpp"
 #include "service/retention.hpp"
+#include "service/record.hpp"
 #include "service/rights.hpp"
 #include "service/runs.hpp"
 #include "service/verify.hpp"
@@ -91,6 +92,15 @@ Json problems_to_json(const service::VerifyResult& result) {
   return list;
 }
 
+service::BackupInfo recorded_backup(const service::BackupRequest& request) {
+  service::BackupInfo info;
+  service::record_operation("create", [&](service::Record& record) {
+    info = service::create_backup(request);
+    record = {info.id, info.sidecar.rows, info.stored_bytes};
+  });
+  return info;
+}
+
 }  // namespace
 
 SNAPBACK_FUNCTION(backup_create) {
@@ -110,7 +120,7 @@ SNAPBACK_FUNCTION(backup_create) {
   }
   pg::refuse_read_only("backup_create", true);
   if (request.verify == "restore") pg::refuse_read_only("backup_create", false);
-  return composite_result(fcinfo, backup_info_row(service::create_backup(request)));
+  return composite_result(fcinfo, backup_info_row(recorded_backup(request)));
 }
 
 SNAPBACK_FUNCTION(backup_before) {
@@ -124,7 +134,7 @@ SNAPBACK_FUNCTION(backup_before) {
   request.tables = text_list(fcinfo, 1, "tables");
   refuse_encryption(bool_argument(fcinfo, 2), "backup_before");
   pg::refuse_read_only("backup_before", true);
-  return composite_result(fcinfo, backup_info_row(service::create_backup(request)));
+  return composite_result(fcinfo, backup_info_row(recorded_backup(request)));
 }
 
 SNAPBACK_FUNCTION(backup_list) {
@@ -155,7 +165,12 @@ SNAPBACK_FUNCTION(backup_show) {
 
 SNAPBACK_FUNCTION(backup_verify) {
   hold_function(fcinfo);
-  auto result = service::verify_backup(required_text(fcinfo, 0, "backup_id"), required_text(fcinfo, 1, "level"));
+  std::string id = required_text(fcinfo, 0, "backup_id"), level = required_text(fcinfo, 1, "level");
+  service::VerifyResult result;
+  service::record_operation("verify", [&](service::Record& record) {
+    result = service::verify_backup(id, level);
+    record = {result.backup_id, result.rows, 0};
+  });
   char seconds[64];
   snprintf(seconds, sizeof(seconds), "%.3f", result.seconds);
   return composite_result(fcinfo, {result.backup_id, boolean_cell(result.ok), result.level, std::to_string(result.tables), std::to_string(result.rows), seconds,

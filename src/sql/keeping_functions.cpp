@@ -3,13 +3,20 @@
 #include "pg/call.hpp"
 #include "pg/server.hpp"
 #include "service/keeping.hpp"
+#include "service/record.hpp"
 #include "sql/arguments.hpp"
 
 namespace snapback::sql {
 
 SNAPBACK_FUNCTION(backup_delete) {
   pg::refuse_read_only("backup_delete", false);
-  return composite_result(fcinfo, backup_info_row(service::delete_backup(required_text(fcinfo, 0, "backup_id"))));
+  std::string id = required_text(fcinfo, 0, "backup_id");
+  service::BackupInfo info;
+  service::record_operation("delete", [&](service::Record& record) {
+    info = service::delete_backup(id);
+    record = {info.id, 0, info.stored_bytes};
+  });
+  return composite_result(fcinfo, backup_info_row(info));
 }
 
 SNAPBACK_FUNCTION(backup_pin) {

@@ -1,6 +1,7 @@
 // backup_restore.
 #include "core/error.hpp"
 #include "pg/call.hpp"
+#include "service/record.hpp"
 #include "service/restore.hpp"
 #include "sql/arguments.hpp"
 
@@ -46,7 +47,18 @@ SNAPBACK_FUNCTION(backup_restore) {
   refuse_argument(bool_argument(fcinfo, 12).value_or(false), "backup_restore", "schema_only");
   refuse_argument(bool_argument(fcinfo, 13).value_or(false), "backup_restore", "data_only");
   refuse_argument(!PG_ARGISNULL(14), "backup_restore", "rename");
-  auto outcome = service::restore_backup(request);
+  service::RestoreOutcome outcome;
+  auto restore = [&](service::Record& record) {
+    outcome = service::restore_backup(request);
+    record.backup_id = outcome.backup_id;
+    for (auto& table : outcome.tables) record.rows += table.inserted + table.updated;
+  };
+  if (request.dry_run || request.rehearse) {
+    service::Record unused;
+    restore(unused);
+  } else {
+    service::record_operation("restore", restore);
+  }
   std::vector<std::vector<Cell>> rows;
   for (auto& table : outcome.tables) {
     std::string notes = joined(table.notes);

@@ -1,7 +1,8 @@
-// backup_start, backup_run, backup_run_due, backup_cancel, snapback.run_state.
+// backup_start, backup_run, backup_run_due, backup_cancel, snapback.history, snapback.run_state.
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/server.hpp"
+#include "service/record.hpp"
 #include "service/runs.hpp"
 #include "service/schedule.hpp"
 #include "sql/arguments.hpp"
@@ -52,6 +53,10 @@ SNAPBACK_FUNCTION(backup_run_due) {
   std::vector<std::vector<Cell>> rows;
   for (auto run_id : service::run_due(raise)) rows.push_back(service::describe_run(run_id));
   return set_result(fcinfo, rows);
+}
+
+SNAPBACK_FUNCTION(history) {
+  return set_result(fcinfo, service::read_history());
 }
 
 SNAPBACK_FUNCTION(run_state) {

@@ -101,6 +101,23 @@ attempt($node, fault('backup.table_read=error') . 'SELECT backup_create()');
 is(value($node, "SELECT bool_and(proven) FROM backup_restore('$id')"), 't', 'the restore works');
 is(value($node, "SELECT bool_and(equal) FROM backup_compare('$id')"), 't', 'and is equal');
 
+# the lines that tell the beginning and the end of operations, calls by hand and runs, and what runs leave behind
+my $log = log_text($node);
+like($log, qr/pg_snapback: event=start operation=create role="postgres"$/m, 'one line tells that a backup begins');
+like($log, qr/pg_snapback: event=end operation=create role="postgres" outcome=succeeded seconds=[\d.]+ backup=backup_\w+ rows=\d+ bytes=\d+$/m, 'one that it ended');
+like($log, qr/pg_snapback: event=end operation=restore role="postgres" outcome=failed seconds=[\d.]+ sqlstate=23505$/m, 'and one that something failed');
+my $run = value($node, "SELECT run_id FROM backup_start('restore', jsonb_build_object('backup_id', '$id', 'tables', ARRAY['letters'], 'label', NULL) - 'label')");
+$node->safe_psql('postgres', "CREATE TABLE wait_for_run AS SELECT 1 AS n");
+for (1 .. 600)
+{
+	last if value($node, "SELECT state NOT IN ('queued', 'running') FROM backup_runs WHERE run_id = $run") eq 't';
+	select(undef, undef, undef, 0.05);
+}
+like(log_text($node), qr/event=end operation=restore role="postgres" run=$run outcome=/, 'runs have their number in it');
+is(value($node, "SELECT count(*) FROM backup_runs r WHERE r::text LIKE '%$secret%'"), 0, 'the history has none of the values');
+is(value($node, "SELECT count(*) FROM pg_stat_activity a WHERE pid <> pg_backend_pid() AND a::text LIKE '%$secret%'"), 0, 'nor has pg_stat_activity');
+unlike(slurp_file($node->data_dir . '/pg_snapback/history.' . value($node, "SELECT oid FROM pg_database WHERE datname = 'postgres'")), qr/$secret/, 'nor the file of the calls');
+
 # statements of the test itself are not logged, so whatever has the secret came out of a row
 my @lines = grep { /$secret/ } split /\n/, log_text($node);
 is(join("\n", @lines), '', 'the log has none of the values');

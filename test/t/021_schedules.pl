@@ -126,6 +126,27 @@ set_due('third', 'minutes', '1 minute');
 is(one('third', 'SELECT count(*) FROM backup_slots'), 0, 'with overlap => wait it waits');
 wait_for('third', "SELECT state FROM backup_slots", 'ran', 'and runs after the other');
 
+# a change of a table's definition waits no longer than the budget: the backup gives way, and comes again
+one('third', "DELETE FROM snapback.slot; CREATE TABLE another AS SELECT g AS id FROM generate_series(1, 1000) g; SELECT backup_schedule('polite', '0 0 1 1 *', tables => '{courses,another}', lock_budget => '500ms', retries => 1)");
+one('third', "ALTER DATABASE third SET pg_snapback.test_fault = 'backup.table_read=sleep:2000'");
+set_due('third', 'polite', '1 minute');
+wait_for('third', "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'run %plan polite' AND wait_event_type = 'Extension'", 1, 'a backup is reading');
+my $change = attempt($node, 'ALTER TABLE courses ADD COLUMN level integer', database => 'third');
+is_outcome($change, '', 'a table is changed meanwhile');
+cmp_ok($change->{seconds}, '<', 4 * patience(), 'without waiting for the end of the backup');
+wait_for('third', "SELECT state || ' ' || sqlstate FROM backup_runs WHERE plan = 'polite'", 'gave_way 55P03', 'the backup gave way');
+one('third', "ALTER DATABASE third RESET pg_snapback.test_fault");
+one('third', "BEGIN; UPDATE snapback.run SET finished_at = finished_at - interval '2 minutes' WHERE plan = 'polite'; SELECT FROM backup_schedule('polite'); COMMIT");
+wait_for('third', "SELECT s.state || ' ' || r.attempt || ' ' || r.state FROM backup_slots s JOIN backup_runs r USING (run_id) WHERE s.plan = 'polite'", 'ran 2 succeeded', 'and was tried again');
+one('third', "DELETE FROM snapback.slot; SELECT backup_schedule('polite', retries => 0)");
+my $holder = start($node, "BEGIN; LOCK TABLE courses; SELECT pg_sleep(20)", database => 'third');
+wait_for('third', "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)%' AND wait_event = 'PgSleep'", 1, 'somebody holds a table');
+set_due('third', 'polite', '1 minute');
+wait_for('third', "SELECT state || ' ' || (reason IS NOT NULL) FROM backup_slots WHERE plan = 'polite'", 'skipped true', 'a backup that gets no lock in its budget skips its slot');
+one('third', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)%' AND pid <> pg_backend_pid()");
+finish($holder);
+one('third', "SELECT backup_unschedule('polite'); DROP TABLE another; DELETE FROM snapback.slot");
+
 # a copy of a database
 $node->safe_psql('postgres', 'CREATE DATABASE copied TEMPLATE first');
 one('copied', "DELETE FROM snapback.slot; UPDATE snapback.plan SET next_due = now() - interval '1 minute'");
