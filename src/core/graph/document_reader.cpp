@@ -285,6 +285,8 @@ class Builder {
     } else if (name_ == "references") {
       if (!list) bad_head("\"references\" that are no list");
       for (auto& item : head(text)) {
+        // the others are the profile's to know
+        if (item.is_object() && item.contains("kind") && item["kind"] != "foreign_key") continue;
         DocumentReference reference{{}, {}, text_of(item, "table", "a reference without a table")};
         if (item.contains("columns")) reference.columns = names_of(item["columns"], "a reference whose columns are no list of names");
         if (item.contains("to")) reference.to = names_of(item["to"], "a reference whose columns are no list of names");

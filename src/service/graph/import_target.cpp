@@ -51,7 +51,7 @@ void add_types(TargetTable& table) {
   std::vector<Oid> types;
   for (auto& column : table.columns) types.push_back(column.live->type);
   auto rows = pg::query(R"(
-      SELECT u.n, t.typtype, b.typcategory, b.oid, pg_catalog.format_type(b.oid, NULL),
+      SELECT u.n, t.typtype, b.typcategory, b.oid, pg_catalog.format_type(b.oid, -1),
              (SELECT pg_catalog.string_agg(e.enumlabel, E'\x01' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid)
         FROM pg_catalog.unnest($1::oid[]) WITH ORDINALITY u(oid, n)
         JOIN pg_catalog.pg_type t ON t.oid = u.oid

@@ -14,7 +14,13 @@ using graph::TableClass;
 using Kind = PlannedValue::Kind;
 
 std::optional<std::string> cell_text(const DocumentCell& cell, const TargetColumn& column) {
+  // an absent member is SQL NULL; null is a value of jsonb
+  if (cell.kind == DocumentCell::Kind::null && column.is_jsonb) return "null";
   if (!cell.has_value()) return std::nullopt;
+  if (cell.kind == DocumentCell::Kind::structure && (column.is_jsonb || column.is_json) && cell.text.rfind("{\"$json\":", 0) == 0) {
+    auto wrapped = graph::Json::parse(cell.text, nullptr, false);
+    if (wrapped.is_object() && wrapped.size() == 1 && wrapped["$json"].is_string()) return wrapped["$json"].get<std::string>();
+  }
   if (cell.kind == DocumentCell::Kind::structure && column.type_category == 'A') {
     std::string text;
     if (graph::array_text(cell.text, text)) return text;
@@ -466,7 +472,7 @@ void ValueFiller::settle_missing(std::size_t t, std::size_t column) {
   }
   if (!from_document) return;
   for (std::size_t r = 0; r < table.rows.size(); ++r)
-    if (table.rows[r].action == RowAction::create && table.rows[r].values[column].kind == Kind::none && !said(plan_, table, r, column))
+    if (table.rows[r].action == RowAction::create && table.rows[r].values[column].kind == Kind::none && !has_cell(*table.document, r, *table.source[column]))
       plan_.report.error("null_not_allowed", target.name(), table.document->place(r, described.logical), "column \"" + described.live->name + "\" has no value in the document and must have one here",
                          "Give it a value in the profile (\"fill\").", plan_.source_key(table, r));
 }
