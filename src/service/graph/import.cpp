@@ -11,17 +11,13 @@
 #include "pg/subtransaction.hpp"
 #include "service/graph/batches.hpp"
 #include "service/graph/import_apply.hpp"
+#include "service/graph/profiles.hpp"
 
 namespace snapback::service {
 
 using graph::Json;
 
 namespace {
-
-graph::Profile load_profile(const std::string& name) {
-  if (name != "course") throw snapback::error(sqlstate::undefined_object, "profile \"" + printable(name) + "\" does not exist");
-  return graph::parse_profile(name, graph::shipped_course_profile());
-}
 
 // Everything that the outcome of the import rests on.
 std::string hash_of(const Plan& plan) {
