@@ -108,7 +108,7 @@ packages_to_build() {
 
 packages_to_test() {
     packages_to_build "$1"
-    printf '%s\n' cmake clang libclang-rt-dev libgtest-dev gcovr perl libipc-run-perl xxd "postgresql-$1-pgtap"
+    printf '%s\n' cmake clang libclang-rt-dev libgtest-dev gcovr nodejs perl libipc-run-perl xxd "postgresql-$1-pgtap"
 }
 
 # ---- from outside to inside ------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ struct EarlierBatch {
 // The latest import of a document with this content by this profile that was not undone.
 std::optional<EarlierBatch> earlier_batch(const std::string& profile, const std::string& digest);
 
-// One import at a time of a document that must not come twice; until the end of the transaction.
+// One import of a document at a time, until the end of the transaction.
 void lock_document(const std::string& digest);
 
 void record_batch(const Plan& plan, const Imported& imported, const std::string& hash);

@@ -115,7 +115,8 @@ class Import {
     pg::ServerInterrupts interrupts;
     graph::PlanReport report;
     graph::Document document = graph::read_document(request_.document, graph::DocumentLimits(), report, interrupts);
-    if (request_.on_repeat != "copy" && !request_.dry_run) lock_document(document.digest);
+    // the second of two at once sees what the first made, and takes other unique values
+    if (!request_.dry_run) lock_document(document.digest);
     auto earlier = earlier_batch(profile.name, document.digest);
     if (earlier) note_repeat(report, *earlier);
     Target target = find_target(profile);
