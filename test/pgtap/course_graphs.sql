@@ -70,7 +70,7 @@ DECLARE
 BEGIN
   counts := '{}'; fingerprint := '';
   FOR t IN SELECT relname, relkind FROM pg_class WHERE relnamespace = s::regnamespace AND relkind IN ('r', 'S') ORDER BY relname LOOP
-    EXECUTE format('SELECT count(*), md5(string_agg(t::text, ''|'' ORDER BY t::text)) FROM %I.%I AS t', s, t.relname) INTO n, h;
+    EXECUTE format('SELECT count(*), md5(string_agg(row::text, ''|'' ORDER BY row::text)) FROM (SELECT ROW(t.*)::text FROM %I.%I AS t) AS x(row)', s, t.relname) INTO n, h;
     fingerprint := fingerprint || t.relname || coalesce(h, '');
     IF t.relkind = 'r' THEN counts := counts || jsonb_build_object(t.relname, n); END IF;
   END LOOP;

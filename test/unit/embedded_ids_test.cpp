@@ -16,8 +16,8 @@ std::string at_path(std::string_view json, const char* path) { return found(ids_
 TEST(EmbeddedIds, InJson) {
   EXPECT_EQ(at_path(R"({"a":"x","b":7})", "$.a"), "6:1'x");
   EXPECT_EQ(at_path(R"({"a":"x","b": 7 })", "$.b"), "14:1" "7");
-  EXPECT_EQ(at_path(R"({"blocks":[{"lessonId":"u1"},{"lessonId":12},{"other":1},{"lessonId":1.5}]})", "$.blocks[*].lessonId"), "24:2'u1 40:212");
-  EXPECT_EQ(at_path(R"({"a":{"b":[{"id":1}]},"id":2,"c":[]})", "$.**.id"), "16:11 27:12");
+  EXPECT_EQ(at_path(R"({"blocks":[{"lessonId":"u1"},{"lessonId":12},{"other":1},{"lessonId":1.5}]})", "$.blocks[*].lessonId"), "24:2'u1 41:212");
+  EXPECT_EQ(at_path(R"({"a":{"b":[{"id":1}]},"id":2,"c":[]})", "$.**.id"), "17:11 27:12");
   EXPECT_EQ(at_path(R"(["x","y"])", "$[*]"), "2:1'x 6:1'y");
   EXPECT_EQ(at_path(R"({"k\u0031":"a\u0062"})", "$.k1"), "12:7'ab");
   EXPECT_EQ(at_path(R"({"a":true,"b":{}, "c" : [ ] })", "$.a"), "");
