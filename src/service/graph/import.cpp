@@ -89,9 +89,12 @@ std::string codes(const Json& problems) {
 void check_request(const ImportRequest& request) {
   if (request.on_repeat != "copy" && request.on_repeat != "skip" && request.on_repeat != "error")
     throw snapback::error(sqlstate::invalid_parameter_value, "argument \"on_repeat\" must be copy, skip or error, not \"" + printable(request.on_repeat) + "\"");
-  for (auto [value, name] : {std::make_pair(&request.mapping, "mapping"), std::make_pair(&request.context, "context")})
-    if (!value->is_null() && !value->is_object())
-      throw snapback::error(sqlstate::invalid_parameter_value, std::string("argument \"") + name + "\" must be a JSON object", "", std::string("For example: ") + name + " => '" + (name[0] == 'm' ? R"({"competencies": {"12": "340"}})" : R"({"tenant_id": "7"})") + "'.");
+  auto check_object = [](const Json& value, const char* name, const char* example) {
+    if (!value.is_null() && !value.is_object())
+      throw snapback::error(sqlstate::invalid_parameter_value, std::string("argument \"") + name + "\" must be a JSON object", "", std::string("For example: ") + name + " => '" + example + "'.");
+  };
+  check_object(request.mapping, "mapping", R"({"competencies": {"12": "340"}})");
+  check_object(request.context, "context", R"({"tenant_id": "7"})");
   if (request.rehearse && !request.dry_run)
     throw snapback::error(sqlstate::invalid_parameter_value, "argument \"rehearse\" is for a dry run", "", "Leave dry_run out to rehearse, or leave rehearse out to apply.");
 }
