@@ -154,7 +154,7 @@ DECLARE
   views     text[] := '{backups,backup_alerts,backup_metrics,backup_plans,backup_progress,backup_runs,backup_slots}';
   -- these read and write tables with the caller's own rights
   courses   text[] := '{course_export,course_import,course_undo,course_report,course_profile_check,course_profile_suggest,
-                        graph_export,graph_profile_check,graph_profile_suggest}';
+                        graph_export,graph_import,graph_undo,graph_profile_check,graph_profile_suggest}';
   member    record;
   granted   text[] := '{}';
 BEGIN
@@ -187,13 +187,14 @@ BEGIN
                  backup_start,backup_cancel,run_state,history,backup_health,backup_checklist,current_alerts,current_metrics}';
   IF level IN ('operate', 'restore') THEN
     functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,backup_prune,backup_run,backup_run_due,may_operate}'::text[] || courses;
+    views := views || '{course_batches,course_batch_rows}'::text[];
   END IF;
   IF level = 'restore' THEN
     functions := functions || '{may_restore}'::text[];
   END IF;
   IF level = 'course' THEN
     functions := courses;
-    views := '{}';
+    views := '{course_batches,course_batch_rows}';
   END IF;
 
   -- the role ends with exactly the level named, so a lower one than it had takes the difference away

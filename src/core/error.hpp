@@ -34,6 +34,7 @@ inline constexpr char duplicate_file[] = "58P02";
 inline constexpr char query_canceled[] = "57014";
 inline constexpr char invalid_text_representation[] = "22P02";
 inline constexpr char datatype_mismatch[] = "42804";
+inline constexpr char triggered_action_exception[] = "09000";
 }  // namespace sqlstate
 
 // One failure: SQLSTATE (five characters), primary message, DETAIL and HINT, each in PostgreSQL's message style. Owns its texts.

@@ -25,7 +25,8 @@ SELECT unnest('{backup_cancel,backup_compare,backup_download,backup_list,backup_
                 history,run_state,backup_health,backup_checklist,current_alerts,current_metrics,view backup_alerts,view backup_metrics,view backup_plans,view backup_progress,view backup_runs,view backup_slots,view backups}'::text[]) AS name;
 -- course_export takes three types of ids
 CREATE TEMPORARY TABLE course AS
-SELECT unnest('{course_export,course_export,course_export,course_profile_check,course_profile_suggest,graph_export,graph_profile_check,graph_profile_suggest}'::text[]) AS name;
+SELECT unnest('{course_export,course_export,course_export,course_import,course_undo,course_report,course_profile_check,course_profile_suggest,graph_export,graph_import,graph_undo,graph_profile_check,
+               graph_profile_suggest,view course_batches,view course_batch_rows}'::text[]) AS name;
 CREATE TEMPORARY TABLE operate AS
 SELECT name FROM watch
 UNION ALL SELECT name FROM course

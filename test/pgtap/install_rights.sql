@@ -129,7 +129,7 @@ $$, 'no argument is called like a word of a gateway''s query');
 SELECT set_eq($$
   SELECT p.proname::text FROM members m JOIN pg_proc p ON m.catalog = 'pg_proc' AND p.oid = m.objid
   WHERE p.pronamespace = 'public'::regnamespace AND p.provolatile = 's'
-$$, ARRAY['backup_checklist', 'backup_compare', 'backup_download', 'backup_health', 'backup_list', 'backup_show', 'course_export', 'course_profile_check', 'course_profile_suggest', 'graph_export', 'graph_profile_check',
+$$, ARRAY['backup_checklist', 'backup_compare', 'backup_download', 'backup_health', 'backup_list', 'backup_show', 'course_export', 'course_profile_check', 'course_profile_suggest', 'course_report', 'graph_export', 'graph_profile_check',
          'graph_profile_suggest'], 'these are stable, so that a GET reaches them');
 SELECT is_empty($$
   SELECT p.oid::regprocedure FROM members m JOIN pg_proc p ON m.catalog = 'pg_proc' AND p.oid = m.objid
