@@ -21,7 +21,7 @@ std::string new_cuid() {
   static constexpr char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
   static std::uint32_t counter = 0;
   std::array<unsigned char, 12> random{};
-  if (!pg::call([&] { return pg_strong_random(random.data(), random.size()); })) throw snapback::error(sqlstate::internal_error, "no random numbers are to be had");  // GCOVR_EXCL_LINE
+  if (!pg::call([&] { return pg_strong_random(random.data(), random.size()); })) throw snapback::error(sqlstate::internal_error, "no random numbers are to be had");  // GCOVR_EXCL_LINE the system has randomness
   auto base36 = [&](std::uint64_t value, std::size_t width) {
     std::string text(width, '0');
     for (std::size_t i = width; i-- > 0; value /= 36) text[i] = digits[value % 36];

@@ -18,7 +18,7 @@ namespace {
 std::string random_code(std::size_t length) {
   static constexpr char letters[] = "abcdefghjkmnpqrstuvwxyz23456789";
   std::string bytes(length, '\0');
-  if (!pg::call([&] { return pg_strong_random(bytes.data(), bytes.size()); })) throw snapback::error(sqlstate::internal_error, "no random numbers are to be had");  // GCOVR_EXCL_LINE
+  if (!pg::call([&] { return pg_strong_random(bytes.data(), bytes.size()); })) throw snapback::error(sqlstate::internal_error, "no random numbers are to be had");  // GCOVR_EXCL_LINE the system has randomness
   for (char& c : bytes) c = letters[static_cast<unsigned char>(c) % (sizeof(letters) - 1)];
   return bytes;
 }
