@@ -51,7 +51,7 @@ void lock_document(const std::string& digest) {
   (void)pg::query("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 1734827))", {digest});
 }
 
-void record_batch(const Plan& plan, const Imported& imported, const std::string& hash) {
+void record_batch(const ImportPlan& plan, const Imported& imported, const std::string& hash) {
   const std::string user = user_name();
   Json tables = Json::array(), counts = Json::object();
   std::vector<pg::Column> rows(7);

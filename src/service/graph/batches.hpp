@@ -20,7 +20,7 @@ std::optional<EarlierBatch> earlier_batch(const std::string& profile, const std:
 // One import of a document at a time, until the end of the transaction.
 void lock_document(const std::string& digest);
 
-void record_batch(const Plan& plan, const Imported& imported, const std::string& hash);
+void record_batch(const ImportPlan& plan, const Imported& imported, const std::string& hash);
 
 struct BatchTable {
   int number = 0;

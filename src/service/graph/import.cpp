@@ -20,7 +20,7 @@ using graph::Json;
 namespace {
 
 // Everything that the outcome of the import rests on.
-std::string hash_of(const Plan& plan) {
+std::string hash_of(const ImportPlan& plan) {
   const ImportRequest& request = *plan.request;
   Json tables = Json::array();
   for (auto& table : plan.tables) {
@@ -36,7 +36,7 @@ std::string hash_of(const Plan& plan) {
                            {"mapping", request.mapping}, {"context", request.context}});
 }
 
-Json describe(const Plan& plan) {
+Json describe(const ImportPlan& plan) {
   Json counts = Json::object(), triggers = Json::object();
   for (auto& table : plan.tables) {
     auto& target = plan.target_of(table);
@@ -76,7 +76,7 @@ std::string codes(const Json& problems) {
   return list;
 }
 
-[[noreturn]] void refuse(const Plan& plan) {
+[[noreturn]] void refuse(const ImportPlan& plan) {
   Json problems = plan.report.to_json();
   bool rights_only = true;
   for (auto& problem : problems) rights_only = rights_only && (problem["severity"] != "error" || problem["code"] == "permission_missing");
@@ -127,7 +127,7 @@ class Import {
       lock_target(target);
       target = find_target(std::move(profile));
     }
-    Plan plan = make_plan(request_, std::move(target), std::move(document), std::move(report));
+    ImportPlan plan = make_plan(request_, std::move(target), std::move(document), std::move(report));
     const std::string hash = hash_of(plan);
     if (request_.expect_plan && *request_.expect_plan != hash)
       throw snapback::error(sqlstate::object_not_in_prerequisite_state, "the plan is not the expected one any more", "Since the preview the document, the profile, the tables or the rows they share have changed.",
@@ -173,7 +173,7 @@ class Import {
       report.warning("repeated", "", "", message, request_.on_repeat == "skip" ? "Nothing is imported." : "This makes another copy. With on_repeat => 'skip' or 'error' it does not.");
   }
 
-  static Json evidence_of(const Imported& imported, const Plan& plan) {
+  static Json evidence_of(const Imported& imported, const ImportPlan& plan) {
     std::string root_key;
     for (auto& part : imported.root_key) root_key += (root_key.empty() ? "" : ",") + part.value_or("");
     return {{"root_key", root_key},
@@ -184,7 +184,7 @@ class Import {
   }
 
   // The real thing, rolled back.
-  static Json rehearse(Plan& plan) {
+  static Json rehearse(ImportPlan& plan) {
     Json evidence;
     auto failure = pg::in_subtransaction(
         [&] {

@@ -35,7 +35,7 @@ std::string new_cuid() {
 
 class Applier {
  public:
-  explicit Applier(Plan& plan) : plan_(plan) {}
+  explicit Applier(ImportPlan& plan) : plan_(plan) {}
 
   Imported run() {
     imported_.batch = *pg::query("SELECT pg_catalog.gen_random_uuid()")[0][0];
@@ -51,11 +51,11 @@ class Applier {
   }
 
  private:
-  static bool is_new(const PlannedRow& row) { return row.action == RowAction::create; }
+  static bool is_new(const ImportPlanRow& row) { return row.action == RowAction::create; }
 
-  std::size_t new_rows(const PlannedTable& table) const { return static_cast<std::size_t>(std::count_if(table.rows.begin(), table.rows.end(), is_new)); }
+  std::size_t new_rows(const ImportPlanTable& table) const { return static_cast<std::size_t>(std::count_if(table.rows.begin(), table.rows.end(), is_new)); }
 
-  void draw(PlannedTable& table) {
+  void draw(ImportPlanTable& table) {
     auto& target = plan_.target_of(table);
     const std::size_t count = new_rows(table);
     for (std::size_t c = 0; count > 0 && c < target.columns.size(); ++c) {
@@ -135,7 +135,7 @@ class Applier {
   }
 
   // The new rows' values, column by column.
-  std::vector<pg::Column> values_of(const PlannedTable& table, const std::vector<std::size_t>& columns) {
+  std::vector<pg::Column> values_of(const ImportPlanTable& table, const std::vector<std::size_t>& columns) {
     std::vector<pg::Column> values(columns.size());
     for (auto& row : table.rows)
       if (is_new(row))
@@ -143,14 +143,14 @@ class Applier {
     return values;
   }
 
-  static std::vector<std::size_t> written(const PlannedTable& table) {
+  static std::vector<std::size_t> written(const ImportPlanTable& table) {
     std::vector<std::size_t> columns;
     for (std::size_t c = 0; c < table.used.size(); ++c)
       if (table.used[c]) columns.push_back(c);
     return columns;
   }
 
-  std::string insert_statement(const PlannedTable& table, const std::vector<std::size_t>& columns, std::size_t first) {
+  std::string insert_statement(const ImportPlanTable& table, const std::vector<std::size_t>& columns, std::size_t first) {
     auto& target = plan_.target_of(table);
     std::string names, values;
     for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -196,7 +196,7 @@ class Applier {
     pg::fault_point("import.group_inserted");
   }
 
-  void read_back(PlannedTable& table) {
+  void read_back(ImportPlanTable& table) {
     auto& target = plan_.target_of(table);
     ImportedTable made;
     made.target = &target;
@@ -217,7 +217,7 @@ class Applier {
     imported_.tables.push_back(std::move(made));
   }
 
-  void compare(PlannedTable& table, ImportedTable& made) {
+  void compare(ImportPlanTable& table, ImportedTable& made) {
     auto& target = plan_.target_of(table);
     auto columns = written(table);
     auto values = values_of(table, columns);
@@ -284,7 +284,7 @@ class Applier {
                           "Change or disable the trigger for the time of the import.");
   }
 
-  Plan& plan_;
+  ImportPlan& plan_;
   Imported imported_;
 };
 
@@ -296,6 +296,6 @@ std::string fingerprint_expression(const std::vector<std::string>& columns) {
   return "pg_catalog.md5(ROW(" + list + ")::text)";
 }
 
-Imported apply_plan(Plan& plan) { return Applier(plan).run(); }
+Imported apply_plan(ImportPlan& plan) { return Applier(plan).run(); }
 
 }  // namespace snapback::service

@@ -34,7 +34,7 @@ struct Imported {
 
 // Inserts every row of the plan, as the current user; as the tables' owner when the user is a superuser and the owner none. Reads them back and raises 09000 when a trigger kept one
 // from being stored; values that a trigger changed become warnings of the report.
-Imported apply_plan(Plan& plan);
+Imported apply_plan(ImportPlan& plan);
 
 // SQL for the fingerprint of a row `t` over the columns named.
 std::string fingerprint_expression(const std::vector<std::string>& columns);

@@ -16,7 +16,7 @@ namespace {
 
 // One table of banks, as rows of the document and of the database in the same form.
 struct BankTable {
-  PlannedTable* planned = nullptr;
+  ImportPlanTable* planned = nullptr;
   const TargetReference* parent = nullptr;  // to a shared row or to another bank table
   std::vector<BankTable*> children;
   std::vector<std::size_t> content;         // columns of the target
@@ -34,7 +34,7 @@ struct BankTable {
 
 class BankMatcher {
  public:
-  explicit BankMatcher(Plan& plan) : plan_(plan) {}
+  explicit BankMatcher(ImportPlan& plan) : plan_(plan) {}
 
   void run() {
     describe();
@@ -237,12 +237,12 @@ class BankMatcher {
     }
   }
 
-  Plan& plan_;
+  ImportPlan& plan_;
   std::vector<BankTable> banks_;
 };
 
 }  // namespace
 
-void match_banks(Plan& plan) { BankMatcher(plan).run(); }
+void match_banks(ImportPlan& plan) { BankMatcher(plan).run(); }
 
 }  // namespace snapback::service

@@ -34,7 +34,7 @@ std::size_t characters(const std::string& text) {
 
 class ValueCheck {
  public:
-  ValueCheck(Plan& plan, PlannedTable& table) : plan_(plan), table_(table), target_(plan.target_of(table)) {}
+  ValueCheck(ImportPlan& plan, ImportPlanTable& table) : plan_(plan), table_(table), target_(plan.target_of(table)) {}
 
   void run() {
     std::vector<std::size_t> columns;
@@ -115,8 +115,8 @@ class ValueCheck {
                          plan_.source_key(table_, r));
   }
 
-  Plan& plan_;
-  PlannedTable& table_;
+  ImportPlan& plan_;
+  ImportPlanTable& table_;
   const TargetTable& target_;
   std::map<std::size_t, pg::Column> values_;
   std::map<std::size_t, std::vector<std::size_t>> rows_;
@@ -125,7 +125,7 @@ class ValueCheck {
 
 }  // namespace
 
-void check_rights(Plan& plan) {
+void check_rights(ImportPlan& plan) {
   std::set<std::string> schemas;
   for (auto& table : plan.tables) {
     auto& target = plan.target_of(table);
@@ -153,7 +153,7 @@ void check_rights(Plan& plan) {
   }
 }
 
-void check_values(Plan& plan) {
+void check_values(ImportPlan& plan) {
   for (auto& table : plan.tables) {
     auto& target = plan.target_of(table);
     ValueCheck(plan, table).run();

@@ -31,7 +31,7 @@ bool is_single_choice(std::string type) {
 
 // How many rows of `child` point at each row of `parent`, of those that `counts` lets through. Nothing when no reference leads there.
 template <class Counts>
-std::optional<std::vector<std::size_t>> children(const Plan& plan, const PlannedTable& parent, const PlannedTable& child, Counts counts) {
+std::optional<std::vector<std::size_t>> children(const ImportPlan& plan, const ImportPlanTable& parent, const ImportPlanTable& child, Counts counts) {
   for (auto& reference : plan.target_of(child).references) {
     if (reference.table != parent.target || reference.columns.size() != 1) continue;
     auto ours = child.source[reference.columns[0]], theirs = parent.source[reference.to[0]];
@@ -48,12 +48,12 @@ std::optional<std::vector<std::size_t>> children(const Plan& plan, const Planned
   return std::nullopt;
 }
 
-PlannedTable* planned(Plan& plan, const char* name) {
+ImportPlanTable* planned(ImportPlan& plan, const char* name) {
   auto found = plan.target.by_name.find(name);
   return found == plan.target.by_name.end() ? nullptr : plan.table_of_target(found->second);
 }
 
-void check_quizzes(Plan& plan, PlannedTable& quizzes) {
+void check_quizzes(ImportPlan& plan, ImportPlanTable& quizzes) {
   auto& document = *quizzes.document;
   if (auto at = first_column(document, passing_scores))
     for (std::size_t r = 0; r < document.rows.size(); ++r) {
@@ -69,7 +69,7 @@ void check_quizzes(Plan& plan, PlannedTable& quizzes) {
     if ((*numbers)[r] == 0) plan.report.warning("quiz_empty", "quizzes", document.place(r), "a quiz has no questions", "Add some, or delete the quiz, after the import.", plan.source_key(quizzes, r));
 }
 
-void check_questions(Plan& plan, PlannedTable& questions, PlannedTable& options) {
+void check_questions(ImportPlan& plan, ImportPlanTable& questions, ImportPlanTable& options) {
   auto& document = *questions.document;
   auto type = first_column(document, question_types);
   auto right = first_column(*options.document, right_options);
@@ -82,7 +82,7 @@ void check_questions(Plan& plan, PlannedTable& questions, PlannedTable& options)
 
 class IdSearch {
  public:
-  explicit IdSearch(Plan& plan) : plan_(plan) {}
+  explicit IdSearch(ImportPlan& plan) : plan_(plan) {}
 
   void run() {
     for (auto& table : plan_.tables) {
@@ -103,7 +103,7 @@ class IdSearch {
   }
 
  private:
-  void search(PlannedTable& table, std::size_t c) {
+  void search(ImportPlanTable& table, std::size_t c) {
     auto& column = plan_.target_of(table).columns[c];
     const bool named = graph::names_an_id(column.live->name);
     const bool json = column.is_json || column.is_jsonb;
@@ -130,7 +130,7 @@ class IdSearch {
     }
   }
 
-  void found(PlannedTable& table, std::size_t r, std::size_t c, bool certain) {
+  void found(ImportPlanTable& table, std::size_t r, std::size_t c, bool certain) {
     auto& column = plan_.target_of(table).columns[c];
     std::string place = table.document->place(r, column.logical);
     if (certain) {
@@ -144,16 +144,16 @@ class IdSearch {
     }
   }
 
-  Plan& plan_;
+  ImportPlan& plan_;
   std::unordered_set<std::string> long_ids_, short_ids_;
   std::vector<graph::EmbeddedId> words_;
 };
 
 }  // namespace
 
-void check_ids_left(Plan& plan) { IdSearch(plan).run(); }
+void check_ids_left(ImportPlan& plan) { IdSearch(plan).run(); }
 
-void check_content(Plan& plan) {
+void check_content(ImportPlan& plan) {
   if (auto* quizzes = planned(plan, "quizzes")) check_quizzes(plan, *quizzes);
   auto *questions = planned(plan, "questions"), *options = planned(plan, "options");
   if (questions != nullptr && options != nullptr) check_questions(plan, *questions, *options);

@@ -18,7 +18,7 @@ constexpr std::size_t shown_matches = 1000, shown_candidates = 5;
 
 class Matcher {
  public:
-  Matcher(Plan& plan, PlannedTable& table) : plan_(plan), table_(table), target_(plan.target_of(table)) {}
+  Matcher(ImportPlan& plan, ImportPlanTable& table) : plan_(plan), table_(table), target_(plan.target_of(table)) {}
 
   void run() {
     if (table_.rows.empty()) return;
@@ -169,8 +169,8 @@ class Matcher {
     return joined(keys);
   }
 
-  Plan& plan_;
-  PlannedTable& table_;
+  ImportPlan& plan_;
+  ImportPlanTable& table_;
   const TargetTable& target_;
   std::vector<std::size_t> wanted_;   // columns to know of a row that is reused
   std::vector<std::size_t> key_;      // the natural key
@@ -179,7 +179,7 @@ class Matcher {
 
 }  // namespace
 
-void match_shared(Plan& plan) {
+void match_shared(ImportPlan& plan) {
   for (auto& table : plan.tables)
     if (plan.target_of(table).profile->table_class == TableClass::ref) Matcher(plan, table).run();
   if (!plan.request->mapping.is_object()) return;

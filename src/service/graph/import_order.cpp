@@ -7,7 +7,7 @@
 
 namespace snapback::service {
 
-void find_order(Plan& plan) {
+void find_order(ImportPlan& plan) {
   const std::size_t count = plan.tables.size();
   // edges from a table to those its new rows point at
   std::vector<std::set<std::size_t>> needs(count);

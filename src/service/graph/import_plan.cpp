@@ -16,7 +16,7 @@ bool contains(const std::vector<std::string>& list, const std::string& item) { r
 std::string table_place(const graph::DocumentTable& table) { return "tables[" + std::to_string(table.position) + "]"; }
 
 // The columns of the document and those of the target, side by side.
-void match_columns(Plan& plan, PlannedTable& planned) {
+void match_columns(ImportPlan& plan, ImportPlanTable& planned) {
   const TargetTable& target = plan.target_of(planned);
   const auto& document = *planned.document;
   planned.source.assign(target.columns.size(), std::nullopt);
@@ -41,7 +41,7 @@ void match_columns(Plan& plan, PlannedTable& planned) {
       plan.report.note("column_new", target.name(), "column \"" + column.live->name + "\" is not in the document", "It gets its default, or stays empty.");
 }
 
-void match_tables(Plan& plan) {
+void match_tables(ImportPlan& plan) {
   for (auto& document : plan.document.tables) {
     const graph::TableProfile* profile = plan.target.profile.table(document.name);
     const TargetTable* target = plan.target.table(document.name);
@@ -59,7 +59,7 @@ void match_tables(Plan& plan) {
                           "table \"" + document.name + "\" does not exist here; its " + std::to_string(document.rows.size()) + " rows have no place to go",
                           "Create the table, or tell the profile its name here (\"names\").");
     } else {
-      PlannedTable planned;
+      ImportPlanTable planned;
       planned.target = plan.target.by_name.at(document.name);
       planned.document = &document;
       planned.used.assign(target->columns.size(), 0);
@@ -72,7 +72,7 @@ void match_tables(Plan& plan) {
   for (auto& planned : plan.tables) match_columns(plan, planned);
 }
 
-void check_keys(Plan& plan) {
+void check_keys(ImportPlan& plan) {
   std::size_t roots = 0;
   for (auto& planned : plan.tables) {
     const auto& document = *planned.document;
@@ -101,13 +101,13 @@ void check_keys(Plan& plan) {
 
 }  // namespace
 
-PlannedTable* Plan::table_of_target(std::size_t index) {
+ImportPlanTable* ImportPlan::table_of_target(std::size_t index) {
   for (auto& table : tables)
     if (table.target == index) return &table;
   return nullptr;
 }
 
-std::string Plan::source_key(const PlannedTable& table, std::size_t row) const {
+std::string ImportPlan::source_key(const ImportPlanTable& table, std::size_t row) const {
   const auto& document_table = *table.document;
   std::string key;
   for (auto& name : document_table.key) {
@@ -118,7 +118,7 @@ std::string Plan::source_key(const PlannedTable& table, std::size_t row) const {
   return key;
 }
 
-const PlannedValue& Plan::resolve(const PlannedValue& value) const {
+const PlannedValue& ImportPlan::resolve(const PlannedValue& value) const {
   const PlannedValue* current = &value;
   // a chain is as long as keys that are foreign keys are deep; more is a circle
   for (int depth = 0; current->kind == PlannedValue::Kind::reference && depth < 100; ++depth)
@@ -126,13 +126,13 @@ const PlannedValue& Plan::resolve(const PlannedValue& value) const {
   return *current;
 }
 
-std::optional<std::string> Plan::known_text(const PlannedValue& value) const {
+std::optional<std::string> ImportPlan::known_text(const PlannedValue& value) const {
   const PlannedValue& end = resolve(value);
   if (end.kind == PlannedValue::Kind::text) return end.text;
   return std::nullopt;
 }
 
-std::string Plan::column_label(const PlannedTable& table, std::size_t column) const { return "column \"" + target_of(table).columns[column].live->name + "\""; }
+std::string ImportPlan::column_label(const ImportPlanTable& table, std::size_t column) const { return "column \"" + target_of(table).columns[column].live->name + "\""; }
 
 RowIndex::RowIndex(const graph::DocumentTable& table, const std::vector<std::size_t>& columns) {
   rows_.reserve(table.rows.size());
@@ -159,8 +159,8 @@ std::optional<std::string> RowIndex::key_of(const std::vector<DocumentCell>& row
   return key;
 }
 
-Plan make_plan(const ImportRequest& request, Target target, graph::Document document, graph::PlanReport report) {
-  Plan plan;
+ImportPlan make_plan(const ImportRequest& request, Target target, graph::Document document, graph::PlanReport report) {
+  ImportPlan plan;
   plan.request = &request;
   plan.target = std::move(target);
   plan.document = std::move(document);

@@ -15,7 +15,7 @@
 namespace snapback::service {
 
 struct CellAddress {
-  std::uint32_t table = 0, row = 0, column = 0;  // Plan::tables, PlannedTable::rows, TargetTable::columns
+  std::uint32_t table = 0, row = 0, column = 0;  // ImportPlan::tables, ImportPlanTable::rows, TargetTable::columns
 };
 
 struct PlannedValue {
@@ -24,7 +24,7 @@ struct PlannedValue {
     text,       // `text`, in the type's own form
     generated,  // a new id, drawn when the import is applied
     reference,  // whatever stands in `cell`
-    composed,   // Plan::compositions[cell.row]
+    composed,   // ImportPlan::compositions[cell.row]
     batch       // the id of the import
   };
   Kind kind = Kind::none;
@@ -43,18 +43,18 @@ struct Composition {
 
 enum class RowAction : unsigned char { create, reuse, skip };
 
-struct PlannedRow {
+struct ImportPlanRow {
   RowAction action = RowAction::create;
   std::vector<PlannedValue> values;  // by column of the target
 };
 
-struct PlannedTable {
+struct ImportPlanTable {
   std::size_t target = 0;                        // Target::tables
   const graph::DocumentTable* document = nullptr;
   std::vector<std::optional<std::size_t>> source;  // by column of the target: column of the document
   std::vector<char> used;                        // by column of the target: the INSERT names it
   std::vector<char> drawn;                       // by column of the target: new rows get a new id there
-  std::vector<PlannedRow> rows;                  // as in the document
+  std::vector<ImportPlanRow> rows;                  // as in the document
   std::size_t created = 0, reused = 0, skipped = 0;
 };
 
@@ -67,30 +67,30 @@ struct ImportRequest {
   std::string on_repeat = "copy";
 };
 
-struct Plan {
+struct ImportPlan {
   const ImportRequest* request = nullptr;
   Target target;
   graph::Document document;
   graph::PlanReport report;
-  std::vector<PlannedTable> tables;          // in the document's order
+  std::vector<ImportPlanTable> tables;          // in the document's order
   std::vector<Composition> compositions;
-  std::vector<std::vector<std::size_t>> order;  // groups of Plan::tables, each inserted by one statement
+  std::vector<std::vector<std::size_t>> order;  // groups of ImportPlan::tables, each inserted by one statement
   graph::Json matches = graph::Json::array();
   std::size_t old_ids = 0, ids_left = 0;     // ids looked for in the new rows, and found
   std::vector<std::string> places_left;
   bool has_root = false;
 
-  const TargetTable& target_of(const PlannedTable& table) const { return target.tables[table.target]; }
-  PlannedTable* table_of_target(std::size_t index);
+  const TargetTable& target_of(const ImportPlanTable& table) const { return target.tables[table.target]; }
+  ImportPlanTable* table_of_target(std::size_t index);
   // The key of a row where it came from, as externalId and `mapping` have it: parts joined by commas.
-  std::string source_key(const PlannedTable& table, std::size_t row) const;
+  std::string source_key(const ImportPlanTable& table, std::size_t row) const;
   // What a cell will hold, when that is known before the import is applied.
   std::optional<std::string> known_text(const PlannedValue& value) const;
   const PlannedValue& resolve(const PlannedValue& value) const;  // follows references to the value at their end
-  std::string column_label(const PlannedTable& table, std::size_t column) const;  // for messages: "column \"title\""
-  Plan() = default;
-  Plan(Plan&&) = default;
-  Plan& operator=(Plan&&) = default;
+  std::string column_label(const ImportPlanTable& table, std::size_t column) const;  // for messages: "column \"title\""
+  ImportPlan() = default;
+  ImportPlan(ImportPlan&&) = default;
+  ImportPlan& operator=(ImportPlan&&) = default;
 };
 
 // Rows by the text of some of their columns in the document.
@@ -108,18 +108,18 @@ class RowIndex {
 };
 
 // The whole analysis. Reads the database as the current user, writes nothing, draws nothing from sequences. What stands against the import goes to the plan's report.
-Plan make_plan(const ImportRequest& request, Target target, graph::Document document, graph::PlanReport report);
+ImportPlan make_plan(const ImportRequest& request, Target target, graph::Document document, graph::PlanReport report);
 
 // The steps of it.
-void match_shared(Plan& plan);                       // ref and bank rows: created or reused (import_match.cpp, import_bank.cpp)
-void match_banks(Plan& plan);
-void fill_values(Plan& plan);                        // every value of every new row (import_values.cpp)
-void check_rights(Plan& plan);                       // (import_check.cpp)
-void check_values(Plan& plan);
-void check_unique(Plan& plan);                       // (import_unique.cpp)
-void check_ids_left(Plan& plan);                     // (import_content.cpp)
-void check_content(Plan& plan);
-void find_order(Plan& plan);                         // (import_order.cpp)
+void match_shared(ImportPlan& plan);                       // ref and bank rows: created or reused (import_match.cpp, import_bank.cpp)
+void match_banks(ImportPlan& plan);
+void fill_values(ImportPlan& plan);                        // every value of every new row (import_values.cpp)
+void check_rights(ImportPlan& plan);                       // (import_check.cpp)
+void check_values(ImportPlan& plan);
+void check_unique(ImportPlan& plan);                       // (import_unique.cpp)
+void check_ids_left(ImportPlan& plan);                     // (import_content.cpp)
+void check_content(ImportPlan& plan);
+void find_order(ImportPlan& plan);                         // (import_order.cpp)
 
 // The value of a document's cell as the type's text form; none for SQL NULL.
 std::optional<std::string> cell_text(const graph::DocumentCell& cell, const TargetColumn& column);

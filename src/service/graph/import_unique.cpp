@@ -25,7 +25,7 @@ std::string random_code(std::size_t length) {
 
 class UniqueCheck {
  public:
-  UniqueCheck(Plan& plan, PlannedTable& table, const UniqueKey& key) : plan_(plan), table_(table), target_(plan.target_of(table)), key_(key) {}
+  UniqueCheck(ImportPlan& plan, ImportPlanTable& table, const UniqueKey& key) : plan_(plan), table_(table), target_(plan.target_of(table)), key_(key) {}
 
   void run() {
     for (std::size_t column : key_.columns)
@@ -167,8 +167,8 @@ class UniqueCheck {
     return true;
   }
 
-  Plan& plan_;
-  PlannedTable& table_;
+  ImportPlan& plan_;
+  ImportPlanTable& table_;
   const TargetTable& target_;
   const UniqueKey& key_;
   std::vector<std::size_t> rows_;
@@ -178,7 +178,7 @@ class UniqueCheck {
 
 }  // namespace
 
-void check_unique(Plan& plan) {
+void check_unique(ImportPlan& plan) {
   for (auto& table : plan.tables)
     for (auto& key : plan.target_of(table).unique_keys)
       if (key.columns != plan.target_of(table).key || plan.target_of(table).key.size() > 1) UniqueCheck(plan, table, key).run();

@@ -29,7 +29,7 @@ std::optional<std::string> cell_text(const DocumentCell& cell, const TargetColum
   return cell.text;
 }
 
-void fill_values(Plan& plan) { ValueFiller(plan).run(); }
+void fill_values(ImportPlan& plan) { ValueFiller(plan).run(); }
 
 void ValueFiller::run() {
   leave_out_rows();
@@ -44,7 +44,7 @@ const RowIndex& ValueFiller::index(const Where& where) {
   return *found;
 }
 
-std::optional<std::vector<std::size_t>> ValueFiller::sources(const PlannedTable& table, const std::vector<std::size_t>& columns) {
+std::optional<std::vector<std::size_t>> ValueFiller::sources(const ImportPlanTable& table, const std::vector<std::size_t>& columns) {
   std::vector<std::size_t> found;
   for (std::size_t column : columns) {
     if (!table.source[column]) return std::nullopt;
@@ -55,7 +55,7 @@ std::optional<std::vector<std::size_t>> ValueFiller::sources(const PlannedTable&
 
 std::optional<CellAddress> ValueFiller::find_row(const std::string& name, const std::vector<std::string>& to, const std::string& id) {
   auto at = plan_.target.by_name.find(name);
-  PlannedTable* table = at == plan_.target.by_name.end() ? nullptr : plan_.table_of_target(at->second);
+  ImportPlanTable* table = at == plan_.target.by_name.end() ? nullptr : plan_.table_of_target(at->second);
   if (table == nullptr) return std::nullopt;
   auto& target = plan_.target_of(*table);
   std::vector<std::size_t> columns = target.key;
@@ -77,7 +77,7 @@ bool ValueFiller::leave_out_row(std::size_t t, std::size_t row) {
   auto& table = plan_.tables[t];
   auto& target = plan_.target_of(table);
   for (auto& reference : target.references) {
-    PlannedTable* other = plan_.table_of_target(reference.table);
+    ImportPlanTable* other = plan_.table_of_target(reference.table);
     if (other == nullptr) continue;
     auto ours = sources(table, reference.columns), theirs = sources(*other, reference.to);
     if (!ours || !theirs) continue;
@@ -109,7 +109,7 @@ void ValueFiller::leave_out_rows() {
   }
 }
 
-void ValueFiller::decide_drawn(PlannedTable& table) {
+void ValueFiller::decide_drawn(ImportPlanTable& table) {
   auto& target = plan_.target_of(table);
   std::set<std::size_t> referring;
   for (auto& reference : target.references) referring.insert(reference.columns.begin(), reference.columns.end());
@@ -121,7 +121,7 @@ void ValueFiller::decide_drawn(PlannedTable& table) {
   // without a key there is nothing to draw: join tables whose columns all refer
 }
 
-void ValueFiller::set_all(PlannedTable& table, std::size_t column, const PlannedValue& value) {
+void ValueFiller::set_all(ImportPlanTable& table, std::size_t column, const PlannedValue& value) {
   for (auto& row : table.rows)
     if (row.action == RowAction::create) row.values[column] = value;
 }
@@ -285,7 +285,7 @@ void ValueFiller::fill_references(std::size_t t, const TargetReference& referenc
     }
     return;
   }
-  PlannedTable* other = plan_.table_of_target(reference.table);
+  ImportPlanTable* other = plan_.table_of_target(reference.table);
   auto ours = sources(table, reference.columns);
   auto theirs = other == nullptr ? std::nullopt : sources(*other, reference.to);
   const std::size_t other_index = other == nullptr ? 0 : static_cast<std::size_t>(other - plan_.tables.data());
