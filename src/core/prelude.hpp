@@ -1,8 +1,7 @@
 #pragma once
 
 // Heavy headers that most sources need. The Makefile compiles them once, ahead of everything, and includes the result in every
-// source, which halves the time of a build. That is all it is for: each source still includes what it uses, and the CMake build,
-// which does not know this file, shows when one does not.
+// source, which halves the time of a build. That is all it is for: each source still includes what it uses.
 
 #include <algorithm>
 #include <array>

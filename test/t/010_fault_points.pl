@@ -31,7 +31,7 @@ walk('terminate', @cases);
 # under the sanitizers a recovery takes seconds, and a kill runs no code of ours
 my %some = map { $_ => 1 } qw(backup.table_read storage.renamed storage.small_synced remove.sidecar_removed);
 my @some = grep { $some{ $_->{point} } && $_->{call} =~ /^(?:create|delete)$/ } @cases;
-walk('kill', $ENV{SNAPBACK_SANITIZE} ? @some : @cases);
+walk('kill', $ENV{SNAPBACK_SANITIZE} || $ENV{SNAPBACK_BRIEF} ? @some : @cases);
 # where interrupts are held nothing can sleep
 walk('stop', $ENV{SNAPBACK_NIGHTLY} ? grep { !$_->{held} } @cases : grep { !$_->{held} } @some);
 

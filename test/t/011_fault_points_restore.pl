@@ -17,7 +17,7 @@ walk('terminate', @cases);
 
 my %some = map { $_ => 1 } qw(restore.safety_registered restore.table_emptied restore.indexes_built restore.proven);
 my @some = grep { $some{ $_->{point} } && $_->{call} eq 'restore' } @cases;
-walk('kill', $ENV{SNAPBACK_SANITIZE} ? @some : @cases);
+walk('kill', $ENV{SNAPBACK_SANITIZE} || $ENV{SNAPBACK_BRIEF} ? @some : @cases);
 walk('stop', $ENV{SNAPBACK_NIGHTLY} ? grep { !$_->{held} } @cases : @some);
 
 check_log($node, [qw(XX000 57014 57P01 57P02 57P03 01000)], 'the log has only the errors that were made');
