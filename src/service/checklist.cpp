@@ -53,14 +53,18 @@ ChecklistItem enough_space(const Watched& watched) {
 ChecklistItem running_plans(const Watched& watched) {
   ChecklistItem item{"plans are running", false, "no plan is enabled: SELECT backup_schedule()"};
   int active = 0;
+  bool driven = worker_is_loaded();
   std::string trouble;
   for (auto& plan : watched.plans) {
     if (!plan->facts.active) continue;
     ++active;
+    driven |= plan->plan.last_due.has_value();
     // due long ago and nobody came
     if (plan->plan.next_due && *plan->plan.next_due < watched.now - 3600 && !plan->facts.running) trouble = "plan \"" + plan->facts.name + "\" was due more than an hour ago and nothing ran it";
   }
   if (active == 0) return item;
+  if (trouble.empty() && !driven)
+    trouble = "nothing has run a plan so far: add pg_snapback to shared_preload_libraries, or let pg_cron call backup_run_due() every minute";
   item.ok = trouble.empty();
   item.reason = item.ok ? std::to_string(active) + (active == 1 ? " plan is enabled" : " plans are enabled") : trouble;
   return item;

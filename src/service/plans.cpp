@@ -340,12 +340,16 @@ Plan unschedule_plan(const std::string& name) {
   return *plan;
 }
 
+bool worker_is_loaded() {
+  const char* preloaded = pg::call([] { return GetConfigOption("shared_preload_libraries", true, false); });
+  return preloaded != nullptr && std::string(preloaded).find("pg_snapback") != std::string::npos;
+}
+
 std::vector<std::string> plan_warnings(const Plan& plan) {
   std::vector<std::string> warnings;
-  const char* preloaded = pg::call([] { return GetConfigOption("shared_preload_libraries", true, false); });
   if (plan.suspended)
     warnings.push_back("suspended: the plan was made in another database, of which this one is a copy; backup_schedule('" + plan.name + "', enabled => true) takes it over");
-  else if (preloaded == nullptr || std::string(preloaded).find("pg_snapback") == std::string::npos)
+  else if (!worker_is_loaded())
     warnings.push_back("the background worker is not there to run it: add pg_snapback to shared_preload_libraries, or let pg_cron call backup_run_due() every minute");
   if (role_id(plan.owner) == InvalidOid) warnings.push_back("its owner, role \"" + plan.owner + "\", does not exist any more");
   return warnings;

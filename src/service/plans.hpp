@@ -49,6 +49,9 @@ Plan schedule_plan(const PlanChange& change);
 // Removes a plan and returns it as it was. Raises 42704, 42501.
 Plan unschedule_plan(const std::string& name);
 
+// Whether the server was started with our background worker (shared_preload_libraries), which runs plans without being asked.
+bool worker_is_loaded();
+
 // All plans of the database, whoever's, by name.
 std::vector<Plan> read_plans();
 // One plan, whoever's; none when there is no such plan.

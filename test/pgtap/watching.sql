@@ -124,6 +124,9 @@ DELETE FROM snapback.slot WHERE plan = 'nightly';
 
 -- the checklist, all in order
 SELECT backup_create(verify => 'restore', label => 'proven') \g /dev/null
+SELECT is((SELECT reason FROM backup_checklist() WHERE NOT ok AND item = 'plans are running'),
+          'nothing has run a plan so far: add pg_snapback to shared_preload_libraries, or let pg_cron call backup_run_due() every minute', 'a plan that nobody runs is no running plan');
+UPDATE snapback.plan SET last_due = now() - interval '1 day';
 SELECT is((SELECT string_agg(item, ', ') FROM backup_checklist() WHERE NOT ok AND item NOT LIKE 'no alert%' AND item NOT LIKE 'space%'), NULL, 'everything is in order');
 SELECT is((SELECT ok AND status = 'ok' FROM backup_health()), true, 'and well') WHERE NOT EXISTS (SELECT FROM backup_alerts WHERE severity <> 'info');
 SELECT is((SELECT active_plans FROM backup_health()), 1, 'with one plan');
