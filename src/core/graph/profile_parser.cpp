@@ -49,7 +49,7 @@ class Reader {
 
 void Reader::members(const std::string& path, const Json& object, const Members& known) {
   for (const auto& [name, value] : object.items()) {
-    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& member) { return name == member.first; });
+    const auto found = std::find_if(known.begin(), known.end(), [&, &name = name](const auto& member) { return name == member.first; });
     if (found == known.end())
       problem(path, "unknown member \"" + printable(name) + "\"");
     else
