@@ -1,5 +1,6 @@
 # A cancel ends a call within a second in every phase of its work, and so do the ends of connections and timeouts that PostgreSQL
 # treats alike. Each phase does real work here; only where it would be too short does a test point stand in.
+# Not under the sanitizers: it measures time.
 
 use strict;
 use warnings FATAL => 'all';

@@ -1,4 +1,5 @@
 # A backup shows one moment: all locks first, then a new snapshot; in REPEATABLE READ the transaction's own, or an error.
+# Not under the sanitizers: it is about the moment that a backup shows, by code that other tests run there.
 
 use strict;
 use warnings FATAL => 'all';

@@ -1,5 +1,6 @@
 # On a hot standby: taking, listing, showing, verifying up to content, comparing, downloading and dry runs work; whatever changes the
 # database or a stored backup is 25006 and says to call the primary.
+# Not under the sanitizers: a standby runs no other code.
 
 use strict;
 use warnings FATAL => 'all';

@@ -1,4 +1,5 @@
 # The view backup_progress shows what runs to another session, without anything preloaded, to a role that may watch.
+# Not under the sanitizers: it waits for others to look.
 
 use strict;
 use warnings FATAL => 'all';

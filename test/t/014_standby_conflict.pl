@@ -1,4 +1,5 @@
 # Backups on a standby that is disturbed: replay cancels the call and nothing is left, or the promotion comes in the middle and it goes on.
+# Not under the sanitizers: a standby runs no other code.
 
 use strict;
 use warnings FATAL => 'all';

@@ -1,5 +1,6 @@
 # Others at the same moment: backups, restores, verifications, deletes and pins beside each other, and DROP, ALTER, TRUNCATE, renames and
 # DROP EXTENSION under them, in every isolation level where it matters. Each has one outcome that its caller can explain.
+# Not under the sanitizers: it is about the order of events, by code that other tests run there.
 
 use strict;
 use warnings FATAL => 'all';

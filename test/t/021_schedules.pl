@@ -1,5 +1,6 @@
 # Plans run by themselves: the launcher, its deciders and the runs, in several databases, through everything that happens to servers.
 # Due times are set back by the test instead of waited for.
+# Not under the sanitizers: it waits for due times; 020_runs.pl runs the workers.
 
 use strict;
 use warnings FATAL => 'all';

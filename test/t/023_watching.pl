@@ -1,4 +1,5 @@
 # What a plan's worker does besides backups: they carry the plan and go by its rules, kept ones are read again, and alerts are logged and notified once.
+# Not under the sanitizers: it waits for due times.
 
 use strict;
 use warnings FATAL => 'all';

@@ -1,4 +1,5 @@
 # The real pg_cron drives backup_run_due() beside the launcher: it sees failures, and no slot runs twice.
+# Not under the sanitizers: pg_cron is not ours.
 
 use strict;
 use warnings FATAL => 'all';
