@@ -35,6 +35,11 @@ OPTIMIZE ?= -O2 -g
 PG_CXXFLAGS = -std=gnu++20 $(OPTIMIZE) -fvisibility=hidden -fvisibility-inlines-hidden -fno-strict-aliasing -fwrapv \
 	-Wno-register -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
 
+# GCC 12 sees overruns in std::string's operator+ that are not there (its bugs 105329 and 105651)
+ifeq ($(shell $(CXX) -dumpversion 2>/dev/null | cut -d. -f1),12)
+PG_CXXFLAGS += -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow
+endif
+
 ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
