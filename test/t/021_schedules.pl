@@ -56,7 +56,7 @@ foreach my $database (@databases)
 	# between two minutes nothing is due yet; and the test must not depend on one that passes meanwhile
 	one($database, "SELECT backup_schedule('minutes', '0 0 1 1 *')");
 }
-is(one('second', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg_snapback%'"), 1, 'idle, there is only the launcher');
+ok($node->poll_query_until('second', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type LIKE 'pg_snapback%'"), 'idle, there is only the launcher');
 one($_, "UPDATE snapback.plan SET next_due = date_trunc('minute', now()) WHERE plan = 'minutes'; SELECT FROM backup_schedule('minutes')") foreach @databases;
 foreach my $database (@databases)
 {
