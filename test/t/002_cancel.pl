@@ -9,7 +9,7 @@ use SnapbackTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_server('cancel', conf => "maintenance_work_mem = 256MB\nshared_buffers = 256MB\n");
+my $node = new_server('cancel', conf => "maintenance_work_mem = 256MB\nshared_buffers = 256MB\npg_snapback.reload_threshold = 0\n");
 my $storage = storage($node);
 my $rows = $ENV{SNAPBACK_SANITIZE} ? 300_000 : 1_000_000;
 $node->safe_psql('postgres', <<"END");
