@@ -7,8 +7,10 @@
 #          TESTING=1   adds the failure points and the extension pg_snapback_test
 #          SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer
 #          OPTIMIZE="-O2 -g0"  in place of -O2 -g
+#          SEPARATE=1  an object for each source, beside it: for those who change one source after the other
 #
-# Objects lie beside their sources, so flavours that must not mix are built in copies of the tree (scripts/lib.sh does that).
+# The sources of a folder are compiled together, from joined/<folder>.cpp, because the templates they share are most of the work.
+# Flavours that must not mix are built in copies of the tree (scripts/lib.sh does that).
 # CMakeLists.txt builds the same list of sources, src/sources.txt, for editors, unit tests and fuzzers.
 
 PG_CONFIG ?= pg_config
@@ -20,10 +22,18 @@ EXTENSION  = pg_snapback
 DATA_built = sql/pg_snapback--1.0.0.sql
 DATA       = $(patsubst $(TOP)%,%,$(wildcard $(TOP)sql/pg_snapback--*--*--*.sql))
 SOURCES   := $(shell sed -e 's/\#.*//' -e 's/[[:space:]]//g' -e '/^$$/d' '$(TOP)src/sources.txt')
+# the name of a folder's joined source, without its ending
+joined     = joined/$(subst /,_,$(or $(patsubst src/%/,%,$(filter-out src/,$(1))),module))
+# from behind, because the long ones are there
+FOLDERS   := $(shell printf '%s\n' $(dir $(SOURCES)) | sort -ru)
+ifdef SEPARATE
 OBJS       = $(SOURCES:.cpp=.o)
+else
+OBJS       = $(foreach folder,$(FOLDERS),$(call joined,$(folder)).o)
+endif
 REGRESS    = $(sort $(patsubst $(TOP)sql/%.sql,%,$(filter-out $(TOP)sql/pg_snapback--%,$(wildcard $(TOP)sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(TOP).
-EXTRA_CLEAN  = $(OBJS:.o=.d) src/core/prelude.hpp.gch src/pg/prelude.hpp.gch
+EXTRA_CLEAN  = joined $(SOURCES:.cpp=.o) $(SOURCES:.cpp=.d) src/core/prelude.hpp.gch src/pg/prelude.hpp.gch
 
 # -isystem comes before the -I that PGXS adds for the same directory and wins: the server's headers are read without our warnings.
 PG_CPPFLAGS = -I$(TOP)src -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
@@ -38,6 +48,11 @@ PG_CXXFLAGS = -std=gnu++20 $(OPTIMIZE) -fvisibility=hidden -fvisibility-inlines-
 # GCC 12 sees overruns in std::string's operator+ that are not there (its bugs 105329 and 105651)
 ifeq ($(shell $(CXX) -dumpversion 2>/dev/null | cut -d. -f1),12)
 PG_CXXFLAGS += -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow
+endif
+
+ifndef SEPARATE
+# it takes what is included for headers
+PG_CXXFLAGS += -Wno-subobject-linkage
 endif
 
 ifdef WERROR
@@ -71,12 +86,20 @@ sql/pg_snapback--1.0.0.sql: $(INSTALL_PARTS)
 	mkdir -p sql
 	cat $(INSTALL_PARTS) > $@
 
+# a source with all of a folder's
+define joined_rule
+$(call joined,$(1)).cpp: $(TOP)src/sources.txt
+	mkdir -p joined
+	printf '#include <%s>\n' $(patsubst src/%,%,$(foreach source,$(SOURCES),$(if $(filter $(1),$(dir $(source))),$(source)))) > $$@
+endef
+$(foreach folder,$(FOLDERS),$(eval $(call joined_rule,$(folder))))
+
 # Compiled once, with the flags of the objects, and read by each of them; a compiler that cannot use it reads the header itself.
 # "private", because the compiled header is a prerequisite and would inherit the -include of itself.
 CORE_PRELUDE   := $(TOP)src/core/prelude.hpp
 SERVER_PRELUDE := $(TOP)src/pg/prelude.hpp
-CORE_OBJS      := $(filter src/core/%,$(OBJS))
-SERVER_OBJS    := $(filter-out src/core/%,$(OBJS))
+CORE_OBJS      := $(filter src/core/% joined/core%,$(OBJS))
+SERVER_OBJS    := $(filter-out $(CORE_OBJS),$(OBJS))
 $(CORE_OBJS): $(CORE_PRELUDE).gch
 $(CORE_OBJS): private override CPPFLAGS += -include $(CORE_PRELUDE)
 $(SERVER_OBJS): $(SERVER_PRELUDE).gch

@@ -89,11 +89,11 @@ AS 'MODULE_PATHNAME', 'snapback_backup_cancel';
 COMMENT ON FUNCTION @extschema@.backup_cancel(bigint) IS
 'cancels a run that is queued or running and returns it as it is now; it ends soon after: SELECT state FROM backup_cancel(7)';
 
-CREATE FUNCTION snapback.run_state(run_id bigint) RETURNS text
+CREATE FUNCTION snapback.run_crashed(run_id bigint) RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'snapback_run_state';
-COMMENT ON FUNCTION snapback.run_state(bigint) IS
-'the state of a run that had not ended when its row was read: crashed when its process is gone';
+AS 'MODULE_PATHNAME', 'snapback_run_crashed';
+COMMENT ON FUNCTION snapback.run_crashed(bigint) IS
+'whether a run that had not ended when its row was read has lost its process';
 
 CREATE FUNCTION snapback.history() RETURNS SETOF @extschema@.backup_run_info
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 50
@@ -103,11 +103,11 @@ COMMENT ON FUNCTION snapback.history() IS
 failed call leaves no row behind; read the view backup_runs';
 
 -- The owner's rights read the table; the condition is about who asks. A run whose worker is gone reads "crashed" at once, also
--- before anything has written that into its row.
+-- before anything has written that into its row; one that ends meanwhile still reads "running", as the rest of its row does.
 CREATE VIEW @extschema@.backup_runs WITH (security_barrier = true) AS
 SELECT r.run_id,
        r.kind,
-       CASE WHEN r.state IN ('queued', 'running') THEN snapback.run_state(r.run_id) ELSE r.state END AS state,
+       CASE WHEN r.state IN ('queued', 'running') AND snapback.run_crashed(r.run_id) THEN 'crashed' ELSE r.state END AS state,
        r.plan,
        r.due,
        r.attempt,

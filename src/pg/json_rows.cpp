@@ -5,6 +5,7 @@
 
 #include "core/graph/exact_json.hpp"
 #include "pg/call.hpp"
+#include "pg/executor_rows.hpp"
 #include "pg/spi.hpp"
 #include "pg/values/memory_sink.hpp"
 #include "pg/values/owned_context.hpp"
@@ -12,9 +13,7 @@
 #include "pg/values/value_writer.hpp"
 
 extern "C" {
-#include "executor/spi.h"
-#include "nodes/params.h"
-#include "tcop/dest.h"
+#include "executor/tuptable.h"
 #include "utils/array.h"
 }
 
@@ -58,85 +57,71 @@ CallerForms::CallerForms() : path_(namespace_search_path) {
 
 namespace {
 
-// Receives the executor's rows. The callbacks run under PostgreSQL's frames, so each is a boundary of its own.
-struct Receiver {
-  DestReceiver base;
-  const std::vector<JsonColumn>* columns;
-  JsonRows* rows;
-  std::vector<std::unique_ptr<values::ValueWriter>>* writers;
-  std::vector<bool>* json;  // by column: jsonb
-  std::vector<std::string>* labels;
-  values::MemorySink* sink;
-  values::OwnedContext* context;
-  MemoryContext row_context;
-};
+// Builds the objects.
+class JsonReceiver final : public ExecutorRows {
+ public:
+  JsonReceiver(const std::vector<JsonColumn>& columns, JsonRows& rows) : columns_(columns), rows_(rows) {}
 
-void receiver_startup(DestReceiver* self, int, TupleDesc description) {
-  boundary([&] {
-    auto* receiver = reinterpret_cast<Receiver*>(self);
+  void begin(TupleDesc description) override {
     for (int i = 0; i < description->natts; ++i) {
       const auto* attribute = TupleDescAttr(description, i);
-      const auto& column = (*receiver->columns)[static_cast<std::size_t>(i)];
+      const auto& column = columns_[static_cast<std::size_t>(i)];
       const auto shape = values::inspect_type(attribute->atttypid, attribute->atttypmod, "column \"" + column.name + "\"", false);
-      receiver->json->push_back(shape->form == values::Form::json);
-      receiver->writers->push_back(std::make_unique<values::ValueWriter>(*shape, receiver->context->get()));
-      receiver->labels->push_back(values::json_label(column.name));
+      json_.push_back(shape->form == values::Form::json);
+      writers_.push_back(std::make_unique<values::ValueWriter>(*shape, context_.get()));
+      labels_.push_back(values::json_label(column.name));
     }
-  });
-}
-
-void append_value(Receiver& receiver, std::size_t column, std::string_view lexeme, bool& first) {
-  JsonRows& rows = *receiver.rows;
-  const JsonColumn& wanted = (*receiver.columns)[column];
-  JsonRows::Kept kept;
-  if (wanted.shown) {
-    if (!first) rows.text += ',';
-    first = false;
-    kept.label = rows.text.size();
-    rows.text += (*receiver.labels)[column];
-    if ((*receiver.json)[column] && !graph::survives_doubles(lexeme))
-      graph::append_wrapped_json(rows.text, lexeme);
-    else
-      rows.text += lexeme;
-    kept.end = rows.text.size();
   }
-  if (!wanted.kept) return;
-  kept.offset = rows.values.size();
-  kept.size = lexeme.size();
-  rows.values += lexeme;
-  rows.kept.push_back(kept);
-}
 
-bool receiver_row(TupleTableSlot* slot, DestReceiver* self) {
-  return boundary([&] {
-    auto& receiver = *reinterpret_cast<Receiver*>(self);
-    JsonRows& rows = *receiver.rows;
-    rows.text += '{';
+  void row_unsafe(TupleTableSlot* slot) override {
+    rows_.text += '{';
     bool first = true;
-    call([&] {
-      slot_getallattrs(slot);
-      MemoryContext old = MemoryContextSwitchTo(receiver.row_context);
-      for (std::size_t i = 0; i < receiver.columns->size(); ++i) {
-        if (slot->tts_isnull[i]) {
-          if ((*receiver.columns)[i].kept) rows.kept.emplace_back();
-          continue;
-        }
-        receiver.sink->clear();
-        values::Out out(*receiver.sink);
-        (*receiver.writers)[i]->write(slot->tts_values[i], out);
-        out.flush();
-        append_value(receiver, i, receiver.sink->text(), first);
+    slot_getallattrs(slot);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      if (slot->tts_isnull[i]) {
+        if (columns_[i].kept) rows_.kept.emplace_back();
+        continue;
       }
-      MemoryContextSwitchTo(old);
-      MemoryContextReset(receiver.row_context);
-    });
-    rows.text += '}';
-    rows.ends.push_back(rows.text.size());
-    return true;
-  });
-}
+      sink_.clear();
+      values::Out out(sink_);
+      writers_[i]->write(slot->tts_values[i], out);
+      out.flush();
+      append_value(i, sink_.text(), first);
+    }
+    rows_.text += '}';
+    rows_.ends.push_back(rows_.text.size());
+  }
 
-void receiver_nothing(DestReceiver*) {}
+ private:
+  void append_value(std::size_t column, std::string_view lexeme, bool& first) {
+    const JsonColumn& wanted = columns_[column];
+    JsonRows::Kept kept;
+    if (wanted.shown) {
+      if (!first) rows_.text += ',';
+      first = false;
+      kept.label = rows_.text.size();
+      rows_.text += labels_[column];
+      if (json_[column] && !graph::survives_doubles(lexeme))
+        graph::append_wrapped_json(rows_.text, lexeme);
+      else
+        rows_.text += lexeme;
+      kept.end = rows_.text.size();
+    }
+    if (!wanted.kept) return;
+    kept.offset = rows_.values.size();
+    kept.size = lexeme.size();
+    rows_.values += lexeme;
+    rows_.kept.push_back(kept);
+  }
+
+  const std::vector<JsonColumn>& columns_;
+  JsonRows& rows_;
+  values::OwnedContext context_{"pg_snapback rows"};
+  values::MemorySink sink_;
+  std::vector<std::unique_ptr<values::ValueWriter>> writers_;
+  std::vector<bool> json_;  // by column: jsonb
+  std::vector<std::string> labels_;
+};
 
 // The lists as text[] values, in the current memory context.
 std::vector<Datum> list_parameters(const std::vector<const std::vector<std::string>*>& lists) {
@@ -160,44 +145,10 @@ std::vector<Datum> list_parameters(const std::vector<const std::vector<std::stri
 JsonRows select_json(const std::string& sql, const std::vector<const std::vector<std::string>*>& lists, const std::vector<JsonColumn>& columns) {
   JsonRows rows;
   for (const auto& column : columns) rows.kept_columns += column.kept ? 1 : 0;
-  values::OwnedContext context("pg_snapback rows");
-  values::MemorySink sink;
-  std::vector<std::unique_ptr<values::ValueWriter>> writers;
-  std::vector<bool> json;
-  std::vector<std::string> labels;
-  Receiver receiver{};
-  receiver.base.receiveSlot = receiver_row;
-  receiver.base.rStartup = receiver_startup;
-  receiver.base.rShutdown = receiver_nothing;
-  receiver.base.rDestroy = receiver_nothing;
-  receiver.base.mydest = DestNone;
-  receiver.columns = &columns;
-  receiver.rows = &rows;
-  receiver.writers = &writers;
-  receiver.json = &json;
-  receiver.labels = &labels;
-  receiver.sink = &sink;
-  receiver.context = &context;
+  JsonReceiver receiver(columns, rows);
   const auto parameters = list_parameters(lists);
+  execute_for_rows(sql, parameters, receiver);
   call([&] {
-    receiver.row_context = AllocSetContextCreate(CurrentMemoryContext, "pg_snapback row", ALLOCSET_DEFAULT_SIZES);
-    ParamListInfo values = makeParamList(static_cast<int>(parameters.size()));
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      values->params[i].value = parameters[i];
-      values->params[i].isnull = false;
-      values->params[i].pflags = PARAM_FLAG_CONST;
-      values->params[i].ptype = TEXTARRAYOID;
-    }
-    SPI_connect();
-    SPIExecuteOptions options;
-    memset(&options, 0, sizeof(options));
-    options.params = values;
-    options.read_only = true;
-    options.dest = &receiver.base;
-    const int code = SPI_execute_extended(sql.c_str(), &options);
-    if (code < 0) elog(ERROR, "query returned %s", SPI_result_code_string(code));
-    SPI_finish();
-    MemoryContextDelete(receiver.row_context);
     for (const Datum parameter : parameters) pfree(DatumGetPointer(parameter));
   });
   return rows;

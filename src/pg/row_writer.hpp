@@ -19,6 +19,9 @@ using Json = nlohmann::ordered_json;
 // subtransaction. Names of types are qualified as pg::TextForms has it.
 Json value_form(Oid type, const std::string& where);
 
+// How many rows are read or written in one pg::call, between two looks for a cancel.
+inline constexpr int rows_per_call = 128;
+
 // Formats rows of one relation, which must stay open. Needs pg::TextForms in force. The server's lookup structures go to a child of the CurrentMemoryContext at
 // construction, which must outlive the rows; the child goes with the writer.
 class RowWriter {

@@ -19,8 +19,6 @@ namespace snapback::pg {
 
 namespace {
 
-constexpr int rows_per_call = 128;
-
 std::int64_t place_of(const ItemPointerData& position) {
   return (static_cast<std::int64_t>(ItemPointerGetBlockNumberNoCheck(&position)) << 16) | ItemPointerGetOffsetNumberNoCheck(&position);
 }

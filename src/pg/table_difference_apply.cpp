@@ -14,8 +14,6 @@ namespace snapback::pg {
 
 namespace {
 
-constexpr int rows_per_call = 128;
-
 void set_position(ItemPointerData& position, std::int64_t place) {
   ItemPointerSet(&position, static_cast<BlockNumber>(place >> 16), static_cast<OffsetNumber>(place & 0xffff));
 }

@@ -1,24 +1,21 @@
 #include "pg/table_scan.hpp"
 
-#include <memory>
+#include <optional>
 
 #include "pg/call.hpp"
+#include "pg/executor_rows.hpp"
 #include "pg/identity.hpp"
 #include "pg/row_writer.hpp"
 #include "pg/spi.hpp"
 #include "pg/politeness.hpp"
 
 extern "C" {
-#include "executor/spi.h"
 #include "executor/tuptable.h"
-#include "tcop/dest.h"
 }
 
 namespace snapback::pg {
 
 namespace {
-
-constexpr int rows_per_call = 128;
 
 void scan_heap(const ScanTarget& target, RowSink& sink, Progress& progress) {
   struct Scan {
@@ -65,40 +62,28 @@ void scan_heap(const ScanTarget& target, RowSink& sink, Progress& progress) {
   });
 }
 
-// Receives the executor's rows. The callbacks run under PostgreSQL's frames, so each is a boundary of its own.
-struct Receiver {
-  DestReceiver base;
-  const ScanTarget* target;
-  RowSink* sink;
-  Progress* progress;
-  std::unique_ptr<RowWriter>* writer;
-  MemoryContext row_context;
-};
+// Writes the rows of a view or a foreign table.
+class ScanReceiver final : public ExecutorRows {
+ public:
+  ScanReceiver(const ScanTarget& target, RowSink& sink, Progress& progress) : target_(target), sink_(sink), progress_(progress) {}
 
-void receiver_startup(DestReceiver* self, int, TupleDesc description) {
-  boundary([&] {
-    auto* receiver = reinterpret_cast<Receiver*>(self);
-    std::vector<AttrNumber> columns(receiver->target->columns.size());
+  void begin(TupleDesc description) override {
+    std::vector<AttrNumber> columns(target_.columns.size());
     for (std::size_t i = 0; i < columns.size(); ++i) columns[i] = static_cast<AttrNumber>(i + 1);
-    *receiver->writer = std::make_unique<RowWriter>(description, columns, std::vector<AttrNumber>{});
-  });
-}
+    writer_.emplace(description, columns, std::vector<AttrNumber>{});
+  }
 
-bool receiver_row(TupleTableSlot* slot, DestReceiver* self) {
-  return boundary([&] {
-    auto* receiver = reinterpret_cast<Receiver*>(self);
-    call([&] {
-      MemoryContext old = MemoryContextSwitchTo(receiver->row_context);
-      (*receiver->writer)->write_unsafe(slot, *receiver->sink);
-      MemoryContextSwitchTo(old);
-      MemoryContextReset(receiver->row_context);
-    });
-    receiver->progress->add(1, 0);
-    return true;
-  });
-}
+  void row_unsafe(TupleTableSlot* slot) override {
+    writer_->write_unsafe(slot, sink_);
+    progress_.add(1, 0);
+  }
 
-void receiver_nothing(DestReceiver*) {}
+ private:
+  const ScanTarget& target_;
+  RowSink& sink_;
+  Progress& progress_;
+  std::optional<RowWriter> writer_;
+};
 
 std::string select_statement(const ScanTarget& target, const std::vector<std::string>& names) {
   std::string list;
@@ -113,31 +98,9 @@ void scan_executor(const ScanTarget& target, RowSink& sink, Progress& progress) 
     names.emplace_back(name);
   }
   std::string statement = select_statement(target, names);
-  std::unique_ptr<RowWriter> writer;
-  Receiver receiver{};
-  receiver.base.receiveSlot = receiver_row;
-  receiver.base.rStartup = receiver_startup;
-  receiver.base.rShutdown = receiver_nothing;
-  receiver.base.rDestroy = receiver_nothing;
-  receiver.base.mydest = DestNone;
-  receiver.target = &target;
-  receiver.sink = &sink;
-  receiver.progress = &progress;
-  receiver.writer = &writer;
+  ScanReceiver receiver(target, sink, progress);
   RunAs owner(target.owner);
-  call([&] {
-    receiver.row_context = AllocSetContextCreate(CurrentMemoryContext, "pg_snapback row", ALLOCSET_DEFAULT_SIZES);
-    SPI_connect();
-    SPIPlanPtr plan = SPI_prepare(statement.c_str(), 0, nullptr);
-    if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-    SPIExecuteOptions options;
-    memset(&options, 0, sizeof(options));
-    options.read_only = true;
-    options.dest = &receiver.base;
-    SPI_execute_plan_extended(plan, &options);
-    SPI_finish();
-    MemoryContextDelete(receiver.row_context);
-  });
+  execute_for_rows(statement, {}, receiver);
 }
 
 }  // namespace

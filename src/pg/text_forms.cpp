@@ -11,7 +11,7 @@ struct Setting {
   const char* value;
 };
 
-constexpr Setting settings[] = {
+constexpr Setting forced[] = {
     {"array_nulls", "on"},        {"bytea_output", "hex"},  {"DateStyle", "ISO, MDY"}, {"extra_float_digits", "1"},
     {"IntervalStyle", "postgres"}, {"lc_monetary", "C"},     {"quote_all_identifiers", "off"}, {"row_security", "off"},
     {"search_path", "pg_catalog, pg_temp"}, {"synchronize_seqscans", "off"}, {"TimeZone", "UTC"}, {"xmlbinary", "base64"}, {"xmloption", "content"},
@@ -22,7 +22,7 @@ constexpr Setting settings[] = {
 TextForms::TextForms() {
   nest_level_ = call([] {
     int level = NewGUCNestLevel();
-    for (const auto& setting : settings)
+    for (const auto& setting : forced)
       (void)set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     return level;
   });

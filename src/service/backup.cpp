@@ -61,12 +61,6 @@ std::string new_id(Location& location) {
   }
 }
 
-std::int64_t now_microseconds() {
-  struct timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1000000 + now.tv_nsec / 1000;
-}
-
 void describe_keeping(Json& object, const BackupKeeping& keep, std::int64_t moment) {
   std::optional<std::int64_t> expires;
   if (!keep.plan.empty()) {

@@ -11,6 +11,9 @@ namespace snapback::service {
 
 using Json = nlohmann::ordered_json;
 
+// A text in a definition; empty when it has none.
+inline std::string string_of(const Json& object, const char* key) { return object.value(key, std::string()); }
+
 struct ColumnDescription {
   AttrNumber number = 0;
   std::string name;

@@ -13,8 +13,6 @@ namespace {
 
 constexpr Seconds fresh = 25 * 3600;
 
-Seconds created_seconds(const BackupInfo& backup) { return created_microseconds(backup) / 1000000; }
-
 std::string hours_text(Seconds seconds) { return seconds < 7200 ? std::to_string(seconds / 60) + " minutes" : std::to_string(seconds / 3600) + " hours"; }
 
 ChecklistItem fresh_backup(const Watched& watched) {

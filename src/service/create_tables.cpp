@@ -18,8 +18,6 @@ using pg::qualified;
 using pg::quote_identifier;
 using pg::quote_literal;
 
-std::string string_of(const Json& object, const char* key) { return object.value(key, std::string()); }
-
 bool is_new(const PlannedTable& table) { return table.result.action == "created"; }
 
 std::string target_name(const PlannedTable& table) { return qualified(table.schema, table.name); }

@@ -9,8 +9,6 @@ namespace snapback::service {
 
 namespace {
 
-std::string string_of(const Json& object, const char* key) { return object.value(key, std::string()); }
-
 void note(PlannedTable& table, const std::string& text) { table.result.notes.push_back(text); }
 
 const Json* find_named(const Json& list, const std::string& name) {

@@ -116,13 +116,13 @@ void flush(bool committed) noexcept {
   }
 }
 
-void transaction_ended(XactEvent event, void*) {
+void history_transaction_ended(XactEvent event, void*) {
   if (entries().empty()) return;
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) flush(true);
   if (event == XACT_EVENT_ABORT) flush(false);
 }
 
-void subtransaction_ended(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+void history_subtransaction_ended(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   if (entries().empty()) return;
   int level = GetCurrentTransactionNestLevel();
   for (auto& entry : entries()) {
@@ -213,8 +213,8 @@ bool may_see(const std::string& role, bool all) {
 }  // namespace
 
 void register_record_callbacks() {
-  RegisterXactCallback(transaction_ended, nullptr);
-  RegisterSubXactCallback(subtransaction_ended, nullptr);
+  RegisterXactCallback(history_transaction_ended, nullptr);
+  RegisterSubXactCallback(history_subtransaction_ended, nullptr);
 }
 
 void record_operation(const char* kind, const std::function<void(Record&)>& body) {

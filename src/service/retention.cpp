@@ -82,10 +82,6 @@ class Rules {
   std::vector<std::unique_ptr<TimeZone>> zones_;
 };
 
-std::int64_t now_microseconds() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 std::vector<RetentionDecision> decide(const std::vector<BackupInfo>& backups) {
   std::vector<StoredBackup> stored;
   for (auto& backup : backups)
@@ -98,6 +94,10 @@ std::vector<RetentionDecision> decide(const std::vector<BackupInfo>& backups) {
 
 bool counts_as_good(const BackupInfo& backup) {
   return backup.is_own && backup.state == "good" && backup.sidecar.verified != "none" && !backup.uncommitted() && backup.kind() != "safety";
+}
+
+std::int64_t now_microseconds() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::int64_t created_microseconds(const BackupInfo& backup) { return moment_member(backup.sidecar.backup, "created_at").value_or(backup_id_time(backup.id) * 1000000); }

@@ -44,7 +44,7 @@ void start_queued() {
   }
 }
 
-void transaction_ended(XactEvent event, void*) {
+void run_transaction_ended(XactEvent event, void*) {
   if (queued_runs().empty()) return;
   if (event == XACT_EVENT_PRE_PREPARE)
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("cannot PREPARE a transaction that started a run"),
@@ -53,7 +53,7 @@ void transaction_ended(XactEvent event, void*) {
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) queued_runs().clear();
 }
 
-void subtransaction_ended(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+void run_subtransaction_ended(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   if (queued_runs().empty()) return;
   int level = GetCurrentTransactionNestLevel();
   if (event == SUBXACT_EVENT_COMMIT_SUB)
@@ -227,8 +227,8 @@ Oid run_table() {
 const CurrentRun& current_run() { return this_run(); }
 
 void register_run_callbacks() {
-  RegisterXactCallback(transaction_ended, nullptr);
-  RegisterSubXactCallback(subtransaction_ended, nullptr);
+  RegisterXactCallback(run_transaction_ended, nullptr);
+  RegisterSubXactCallback(run_subtransaction_ended, nullptr);
 }
 
 std::int64_t queue_run(const RunRequest& request) {
@@ -288,17 +288,13 @@ pg::Row describe_run(std::int64_t run_id) {
   return pg::query("SELECT * FROM " + extension_schema() + ".backup_runs WHERE run_id = $1::bigint", {std::to_string(run_id)}).at(0);
 }
 
-std::optional<std::string> state_now(std::int64_t run_id) {
+bool has_crashed(std::int64_t run_id) {
   auto bookkeeper = as_bookkeeper();
   std::string id = std::to_string(run_id);
   bool alive = pg::in_recovery() || !pg::query("SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'object' AND granted AND mode = 'ExclusiveLock' AND database = $1::oid AND classid = $2::oid AND objid = $3::oid",
                                                {std::to_string(MyDatabaseId), std::to_string(run_table()), std::to_string(static_cast<Oid>(run_id))}).empty();
   // read after the lock was looked for: a worker writes its end before it lets go
-  auto rows = pg::query("SELECT state, queued_at < pg_catalog.clock_timestamp() - '1 minute'::interval FROM snapback.run WHERE run_id = $1::bigint", {id});
-  if (rows.empty()) return std::nullopt;
-  const std::string& state = *rows[0][0];
-  bool expected = state == "running" || (state == "queued" && rows[0][1] == "t");
-  return !alive && expected ? "crashed" : state;
+  return !alive && !pg::query("SELECT 1 FROM snapback.run WHERE run_id = $1::bigint AND (state IN ('running', 'crashed') OR state = 'queued' AND queued_at < pg_catalog.clock_timestamp() - '1 minute'::interval)", {id}).empty();
 }
 
 int note_crashed_runs() {

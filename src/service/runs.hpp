@@ -36,8 +36,8 @@ void cancel_run(std::int64_t run_id);
 // The columns of backup_run_info.
 pg::Row describe_run(std::int64_t run_id);
 
-// The state of a run whose row said queued or running a moment ago: "crashed" when its process is gone; a run just queued is given a minute to get one. None: no such run.
-std::optional<std::string> state_now(std::int64_t run_id);
+// Whether a run whose row said queued or running a moment ago has lost its process; a run just queued is given a minute to get one. One that has ended since has not crashed.
+bool has_crashed(std::int64_t run_id);
 
 // Rows whose worker is gone become "crashed"; returns how many.
 int note_crashed_runs();

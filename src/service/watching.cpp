@@ -88,8 +88,6 @@ void add_slots(Watched& watched) {
     }
 }
 
-Seconds created_seconds(const BackupInfo& backup) { return created_microseconds(backup) / 1000000; }
-
 bool is_below(const std::string& path, const std::string& directory) {
   char real_path[PATH_MAX], real_directory[PATH_MAX];
   if (::realpath(path.c_str(), real_path) == nullptr || ::realpath(directory.c_str(), real_directory) == nullptr) return false;

@@ -57,6 +57,12 @@ std::optional<bool> bool_argument(FunctionCallInfo fcinfo, int index) {
   return PG_GETARG_BOOL(index);
 }
 
+bool required_bool(FunctionCallInfo fcinfo, int index, const char* name) {
+  auto value = bool_argument(fcinfo, index);
+  if (!value) throw snapback::error(sqlstate::invalid_parameter_value, std::string("argument \"") + name + "\" must not be null");
+  return *value;
+}
+
 std::optional<int> int_argument(FunctionCallInfo fcinfo, int index) {
   if (PG_ARGISNULL(index)) return std::nullopt;
   return PG_GETARG_INT32(index);

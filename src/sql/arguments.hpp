@@ -18,6 +18,8 @@ std::optional<std::string> text_argument(FunctionCallInfo fcinfo, int index);
 // Raises 22023 naming the argument when it is NULL.
 std::string required_text(FunctionCallInfo fcinfo, int index, const char* name);
 std::optional<bool> bool_argument(FunctionCallInfo fcinfo, int index);
+// Raises 22023 naming the argument when it is NULL.
+bool required_bool(FunctionCallInfo fcinfo, int index, const char* name);
 std::optional<int> int_argument(FunctionCallInfo fcinfo, int index);
 // text[]; raises 22023 when an element is NULL or it has more than one dimension.
 std::optional<std::vector<std::string>> text_list(FunctionCallInfo fcinfo, int index, const char* name);

@@ -30,12 +30,6 @@ Json json_argument(FunctionCallInfo fcinfo, int index) {
   return text ? Json::parse(pg::to_utf8(*text)) : Json();
 }
 
-bool flag(FunctionCallInfo fcinfo, int index, const char* name) {
-  auto value = bool_argument(fcinfo, index);
-  if (!value) throw snapback::error(sqlstate::invalid_parameter_value, std::string("argument \"") + name + "\" must not be null");
-  return *value;
-}
-
 Datum jsonb_result(const Json& value) {
   std::string text = pg::from_utf8(value.dump(-1, ' ', false, Json::error_handler_t::replace));
   return pg::call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); });
@@ -43,8 +37,8 @@ Datum jsonb_result(const Json& value) {
 
 Datum run_import(FunctionCallInfo fcinfo, service::ImportRequest request, int first) {
   request.document = pg::to_utf8(required_text(fcinfo, first, "doc"));
-  request.dry_run = flag(fcinfo, first + 1, "dry_run");
-  request.rehearse = flag(fcinfo, first + 2, "rehearse");
+  request.dry_run = required_bool(fcinfo, first + 1, "dry_run");
+  request.rehearse = required_bool(fcinfo, first + 2, "rehearse");
   request.mapping = json_argument(fcinfo, first + 3);
   request.context = json_argument(fcinfo, first + 4);
   request.expect_plan = text_argument(fcinfo, first + 5);
@@ -67,7 +61,7 @@ SNAPBACK_FUNCTION(graph_import) {
 SNAPBACK_FUNCTION(course_undo) {
   auto batch = output_text(fcinfo, 0, F_UUID_OUT);
   if (!batch) throw snapback::error(sqlstate::invalid_parameter_value, "argument \"batch\" must not be null");
-  return jsonb_result(service::undo_import(*batch, flag(fcinfo, 1, "dry_run")));
+  return jsonb_result(service::undo_import(*batch, required_bool(fcinfo, 1, "dry_run")));
 }
 
 SNAPBACK_FUNCTION(course_report) {

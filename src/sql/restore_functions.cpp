@@ -1,27 +1,12 @@
 // backup_restore.
 #include "core/error.hpp"
+#include "core/joined.hpp"
 #include "pg/call.hpp"
 #include "service/record.hpp"
 #include "service/restore.hpp"
 #include "sql/arguments.hpp"
 
 namespace snapback::sql {
-
-namespace {
-
-std::string joined(const std::vector<std::string>& notes) {
-  std::string text;
-  for (auto& note : notes) text += (text.empty() ? "" : "; ") + note;
-  return text;
-}
-
-bool flag(FunctionCallInfo fcinfo, int index, const char* name) {
-  auto value = bool_argument(fcinfo, index);
-  if (!value) throw snapback::error(sqlstate::invalid_parameter_value, std::string("argument \"") + name + "\" must not be null");
-  return *value;
-}
-
-}  // namespace
 
 SNAPBACK_FUNCTION(backup_restore) {
   hold_function(fcinfo);
@@ -36,12 +21,12 @@ SNAPBACK_FUNCTION(backup_restore) {
     if (schema->rfind("pg_", 0) == 0 || *schema == "information_schema" || *schema == "snapback")
       throw snapback::error(sqlstate::invalid_parameter_value, "cannot restore into schema \"" + *schema + "\"", "The schema belongs to the system.");
   }
-  request.dry_run = flag(fcinfo, 4, "dry_run");
-  request.rehearse = flag(fcinfo, 5, "rehearse");
-  request.safety_backup = flag(fcinfo, 6, "safety_backup");
+  request.dry_run = required_bool(fcinfo, 4, "dry_run");
+  request.rehearse = required_bool(fcinfo, 5, "rehearse");
+  request.safety_backup = required_bool(fcinfo, 6, "safety_backup");
   refuse_argument(bool_argument(fcinfo, 7).value_or(false), "backup_restore", "clean");
   request.from_database = text_argument(fcinfo, 8).value_or("");
-  request.allow_loss = flag(fcinfo, 9, "allow_loss");
+  request.allow_loss = required_bool(fcinfo, 9, "allow_loss");
   refuse_argument(bool_argument(fcinfo, 10).value_or(false), "backup_restore", "owner");
   refuse_argument(bool_argument(fcinfo, 11).value_or(false), "backup_restore", "privileges");
   refuse_argument(bool_argument(fcinfo, 12).value_or(false), "backup_restore", "schema_only");
@@ -61,7 +46,7 @@ SNAPBACK_FUNCTION(backup_restore) {
   }
   std::vector<std::vector<Cell>> rows;
   for (auto& table : outcome.tables) {
-    std::string notes = joined(table.notes);
+    std::string notes = joined(table.notes, "; ");
     rows.push_back({table.schema, table.name, table.action, std::to_string(table.inserted), std::to_string(table.updated), std::to_string(table.deleted),
                     std::to_string(table.unchanged), table.proven ? boolean_cell(*table.proven) : Cell(), notes.empty() ? Cell() : Cell(notes), boolean_cell(outcome.applied),
                     outcome.backup_id, outcome.safety_backup_id.empty() ? Cell() : Cell(outcome.safety_backup_id)});

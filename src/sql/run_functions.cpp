@@ -1,4 +1,4 @@
-// backup_start, backup_run, backup_run_due, backup_cancel, snapback.history, snapback.run_state.
+// backup_start, backup_run, backup_run_due, backup_cancel, snapback.history, snapback.run_crashed.
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/server.hpp"
@@ -59,9 +59,8 @@ SNAPBACK_FUNCTION(history) {
   return set_result(fcinfo, service::read_history());
 }
 
-SNAPBACK_FUNCTION(run_state) {
-  auto state = service::state_now(run_argument(fcinfo, 0));
-  return state ? text_result(fcinfo, *state) : text_result(fcinfo, std::nullopt);
+SNAPBACK_FUNCTION(run_crashed) {
+  return BoolGetDatum(service::has_crashed(run_argument(fcinfo, 0)));
 }
 
 }  // namespace snapback::sql

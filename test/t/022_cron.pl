@@ -8,14 +8,11 @@ use SnapbackTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-plan skip_all => 'due times do not depend on the version of the server' if $ENV{SNAPBACK_BRIEF};
-my $cases = 10_000;
+my $cases = $ENV{SNAPBACK_BRIEF} ? 2_000 : 10_000;
 my $seed = 20261122;
 
-if (system('/usr/bin/python3 -c "import croniter, zoneinfo" 2>/dev/null') != 0)
-{
-	plan skip_all => 'python3-croniter is not installed';
-}
+# scripts/test installs it: without it nothing would be compared
+system('/usr/bin/python3 -c "import croniter, zoneinfo"') == 0 or die 'python3-croniter is not installed';
 
 my $folder = PostgreSQL::Test::Utils::tempdir();
 my @halves = map { "$folder/cases_$_.tsv" } 0, 1;
@@ -41,21 +38,17 @@ CREATE EXTENSION pg_snapback_test;
 CREATE TABLE cases (schedule text, zone text, moment text, expected text, croniter text, kind text);
 @{[map { "COPY cases FROM '$_';" } @halves]}
 CREATE TABLE answers AS SELECT *, snapback_cron_due(schedule, zone, moment, 2) AS due FROM cases;
--- croniter passes over the first of March where the days of the month are written with a step
-CREATE VIEW compared AS SELECT * FROM answers AS a WHERE NOT (schedule ~ '^\\S+ \\S+ \\S*/' AND EXISTS (
-  SELECT FROM unnest(string_to_array(due, ',')) AS t WHERE due <> expected AND to_char(to_timestamp(t::float8) AT TIME ZONE a.zone, 'MM-DD') = '03-01'));
 END
 is(value($node, 'SELECT count(*) FROM answers'), $cases, 'all cases');
-cmp_ok(value($node, 'SELECT count(*) FROM compared'), '>', $cases - 20, 'nearly all are compared');
 is(value($node, q{SELECT string_agg(format('%s in %s after %s: %s instead of %s', schedule, zone, to_timestamp(moment::float8), due, expected), E'\n')
-                  FROM (SELECT * FROM compared WHERE due <> expected LIMIT 10) AS a}), '', 'every due time is the one expected');
+                  FROM (SELECT * FROM answers WHERE due <> expected LIMIT 10) AS a}), '', 'every due time is the one expected');
 
 # croniter as it stands differs for the known reasons only, and each of them occurs
 is(value($node, q{SELECT string_agg(format('%s in %s after %s: %s, croniter %s', schedule, zone, to_timestamp(moment::float8), due, croniter), E'\n')
-                  FROM (SELECT * FROM compared WHERE due <> croniter AND kind = '' LIMIT 10) AS a}), '', 'croniter says the same where no difference is known');
+                  FROM (SELECT * FROM answers WHERE due <> croniter AND kind = '' LIMIT 10) AS a}), '', 'croniter says the same where no difference is known');
 for my $kind ('clock change', 'day fields', 'all days')
 {
-	cmp_ok(value($node, "SELECT count(*) FROM answers WHERE due <> croniter AND kind LIKE '%$kind%'"), '>', 10, "croniter differs: $kind");
+	cmp_ok(value($node, "SELECT count(*) FROM answers WHERE due <> croniter AND kind LIKE '%$kind%'"), '>', $cases / 1000, "croniter differs: $kind");
 }
 cmp_ok(value($node, q{SELECT count(*) FROM answers WHERE kind = ''}), '>', $cases / 4, 'many cases are compared with croniter as it stands');
 

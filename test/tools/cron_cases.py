@@ -11,12 +11,14 @@ the change, a repeated one its first moment, and a moment counts once. croniter'
                   one, depending on its version.
   day fields      a day field that begins with * but has a step ("*/2"): cron asks for both day fields, croniter for either. Here croniter is asked for both
                   (day_or=False).
+  first of March  croniter passes over it where the days of the month have a step ("5-29/3"), seen with its version 1.3.5. A walk from day to day is the
+                  arbiter, there only: any other difference between the walk and croniter is left in for the test to find.
   all days        a day field that names every day without a * ("1-31", "0-6"): for cron it is restricted, and being one of two restricted fields every day
                   fits; croniter takes it for *. Here the days are left out of the expression.
 """
 import random
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -64,7 +66,7 @@ def expression(rng):
 
 
 def values(text, field):
-    """The set a day field names."""
+    """The set a field names."""
     low, high, names = FIELDS[field]
     found = set()
     for part in text.lower().split(","):
@@ -115,15 +117,41 @@ def to_moment(zone, local):
     return high
 
 
-def expected_due(schedule, day_or, zone, moment, count):
+def passed_over(schedule, after, found):
+    """The first of March that fits between the local times `after` and `found`, seen from day to day; None if there is none, or days have no step."""
+    fields = schedule.split()
+    if len(fields) < 5 or "/" not in fields[2]:
+        return None
+    minutes, hours, days, months, weekdays = (values(text, field) for field, text in enumerate(fields))
+    if 3 not in months:
+        return None
+    for year in range(after.year, found.year + 1):
+        day = date(year, 3, 1)
+        fits = 1 in days, day.isoweekday() % 7 in weekdays
+        both = fields[2].startswith("*") or fields[4].startswith("*")
+        if not (all(fits) if both else any(fits)):
+            continue
+        for hour in sorted(hours):
+            for minute in sorted(minutes):
+                local = datetime.combine(day, time(hour, minute))
+                if after < local < found:
+                    return local
+    return None
+
+
+def expected_due(meant, day_or, schedule, zone, moment, count):
+    """The due times, and whether croniter passed over one of them."""
     local = EPOCH + timedelta(seconds=moment + offset(zone, moment))
-    calendar = croniter(schedule, local, day_or=day_or)
-    due = []
+    due, passed = [], False
     while len(due) < count:
-        at = to_moment(zone, seconds(calendar.get_next(datetime)))
+        found = croniter(meant, local, day_or=day_or).get_next(datetime)
+        before = passed_over(schedule, local, found)
+        passed = passed or before is not None
+        local = before or found
+        at = to_moment(zone, seconds(local))
         if at > (due[-1] if due else moment):
             due.append(at)
-    return due
+    return due, passed
 
 
 def croniter_due(schedule, zone, moment, count):
@@ -157,9 +185,11 @@ def main():
             moment = rng.choice(changes[zone.key]) + rng.randint(-30 * 3600, 6 * 3600)
         meant, day_or, kind = for_croniter(schedule)
         try:
-            due = expected_due(meant, day_or, zone, moment, 2)
+            due, passed = expected_due(meant, day_or, schedule, zone, moment, 2)
         except Exception:  # no such date, or none in 50 years
             continue
+        if passed:
+            kind = kind + (", " if kind else "") + "first of March"
         if any(moment - 2 * 86400 <= change <= due[-1] + 2 * 86400 for change in changes[zone.key]):
             kind = kind + (", " if kind else "") + "clock change"
         own = croniter_due(schedule, zone, moment, 2)

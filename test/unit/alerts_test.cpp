@@ -6,17 +6,14 @@
 #include <vector>
 
 #include "core/backup_id.hpp"
+#include "moments.hpp"
 
 namespace snapback {
 namespace {
 
-const FixedZone utc;
+using test::at;
 
-std::int64_t at(const std::string& text) {
-  std::int64_t moment = 0;
-  EXPECT_TRUE(parse_utc(text + ".000000Z", moment)) << text;
-  return moment / 1000000;
-}
+const FixedZone alerts_zone;
 
 struct Made {
   CronSchedule schedule;
@@ -24,7 +21,7 @@ struct Made {
   explicit Made(const std::string& text, const std::string& last_good = "") : schedule(CronSchedule::parse(text)) {
     facts.name = "p";
     facts.schedule = &schedule;
-    facts.zone = &utc;
+    facts.zone = &alerts_zone;
     facts.watched_since = at("2026-11-01T12:00:00");
     if (!last_good.empty()) facts.last_good = at(last_good);
   }

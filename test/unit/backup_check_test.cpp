@@ -12,7 +12,7 @@ using test::has_code;
 using test::make_head;
 using test::make_table;
 using test::open_backup;
-using test::raised;
+using test::raised_text;
 using test::replace_frame;
 using test::small_frames;
 using test::StringFile;
@@ -48,7 +48,7 @@ TEST(BackupCheck, FindsEveryFlippedByte) {
       std::string bad = file;
       bad[at] = static_cast<char>(bad[at] ^ bit);
       bool files = false, content = false;
-      const std::string opening = raised([&] {
+      const std::string opening = raised_text([&] {
         BackupReader reader = open_backup(bad);
         files = !reader.check_files("", interrupts).empty();
         content = !reader.check_content({}, interrupts).empty();
@@ -84,7 +84,7 @@ TEST(BackupCheck, NamesTheRowsOfADamagedFrame) {
     EXPECT_EQ(problems[0].message, "frame " + std::to_string(frame) + " at offset " + std::to_string(backup.manifest.frames[frame].offset) +
                                        " of the backup is damaged: its SHA-256 does not match");
   }
-  EXPECT_EQ(raised([&] { reader.frame_text(frame); }).substr(0, 6), "XX001:");
+  EXPECT_EQ(raised_text([&] { reader.frame_text(frame); }).substr(0, 6), "XX001:");
 }
 
 // Damage in several places is found in one go: the check goes on behind it.
@@ -390,7 +390,7 @@ TEST(BackupCheck, TakesWhatAVisitorRaises) {
   ASSERT_EQ(codes(problems), std::vector<std::string>{"row"});
   EXPECT_EQ(problems[0].first_row, 12u);
   const auto cancel = [](std::size_t, RowParser&, std::vector<Problem>&) { throw error(sqlstate::query_canceled, "canceling"); };
-  EXPECT_EQ(raised([&] { open_backup(file).check_content(cancel, interrupts); }), "57014: canceling");
+  EXPECT_EQ(raised_text([&] { open_backup(file).check_content(cancel, interrupts); }), "57014: canceling");
 }
 
 TEST(BackupCheck, KeepsDigestChecksOnOutsideOfTheFuzzer) { EXPECT_FALSE(digest_checks_disabled()); }

@@ -7,17 +7,13 @@
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
+#include "moments.hpp"
 
 namespace snapback {
 namespace {
 
-std::int64_t at(const std::string& text) {
-  std::int64_t moment = 0;
-  EXPECT_TRUE(parse_utc(text + ":00.000000Z", moment)) << text;
-  return moment / 1000000;
-}
-
-std::string shown(std::int64_t moment) { return format_utc(moment * 1000000).substr(0, 16); }
+using test::at;
+using test::shown;
 
 // A zone made of its clock changes: from `moment` on local time is `offset` ahead.
 class MadeZone final : public TimeZone {

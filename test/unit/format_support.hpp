@@ -228,7 +228,7 @@ inline bool has_code(const std::vector<Problem>& problems, const std::string& co
 
 // The SQLSTATE and message that an action raises, or "" when it raises nothing.
 template <typename Action>
-std::string raised(Action&& action) {
+std::string raised_text(Action&& action) {
   try {
     action();
   } catch (const error& e) {

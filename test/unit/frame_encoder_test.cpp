@@ -30,7 +30,7 @@ TEST(ZstdCompressor, MakesOneFrameWithItsSizeAndAChecksum) {
   EXPECT_NE(static_cast<unsigned char>(frame[4]) & 4, 0) << "content checksum flag";
   EXPECT_EQ(test::decompress_all(frame), text);
   char small[4];
-  EXPECT_TRUE(test::raised([&] { compressor.compress("does not fit", small, sizeof small); }).starts_with("XX000: could not compress"));
+  EXPECT_TRUE(test::raised_text([&] { compressor.compress("does not fit", small, sizeof small); }).starts_with("XX000: could not compress"));
 }
 
 TEST(RowFrameEncoder, EndsAFrameAfterTheFirstRowThatReachesItsSize) {
@@ -188,7 +188,7 @@ TEST(BackgroundCompressor, PassesOnWhatTheCompressorRaisedAndGoesOn) {
   std::string out(ZstdCompressor::bound(text.size()), '\0');
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(background.start(text, out.data(), 3));
-    EXPECT_TRUE(test::raised([&] { background.wait(); }).starts_with("XX000: could not compress"));
+    EXPECT_TRUE(test::raised_text([&] { background.wait(); }).starts_with("XX000: could not compress"));
     ASSERT_TRUE(background.start(text, out.data(), out.size()));
     const std::size_t size = background.wait();
     EXPECT_EQ(test::decompress_all(std::string_view(out).substr(0, size)), text);
@@ -253,9 +253,9 @@ TEST(RowFrameEncoder, RefusesToFinishWithinARowAndFramesNoReaderAccepts) {
   RowFrameEncoder encoder(sink, small_frames());
   encoder.begin_row();
   encoder.append("{");
-  EXPECT_TRUE(test::raised([&] { encoder.finish(); }).starts_with("XX000"));
-  EXPECT_TRUE(test::raised([&] { RowFrameEncoder(sink, small_frames(64 << 20, 1)); }).starts_with("XX000"));
-  EXPECT_TRUE(test::raised([&] { RowFrameEncoder(sink, small_frames(10, 0)); }).starts_with("XX000"));
+  EXPECT_TRUE(test::raised_text([&] { encoder.finish(); }).starts_with("XX000"));
+  EXPECT_TRUE(test::raised_text([&] { RowFrameEncoder(sink, small_frames(64 << 20, 1)); }).starts_with("XX000"));
+  EXPECT_TRUE(test::raised_text([&] { RowFrameEncoder(sink, small_frames(10, 0)); }).starts_with("XX000"));
 }
 
 // A disk that is full while a row is cut: the encoder is only destroyed afterwards.
@@ -267,7 +267,7 @@ TEST(RowFrameEncoder, PassesOnWhatTheSinkRaises) {
   RowFrameEncoder encoder(sink, small_frames(10, 1 << 20));
   encoder.begin_row();
   const std::string text(8 << 20, 'x');
-  EXPECT_EQ(test::raised([&] { encoder.append(text); }), "53100: no space left");
+  EXPECT_EQ(test::raised_text([&] { encoder.append(text); }), "53100: no space left");
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 namespace snapback {
 namespace {
 
-using test::raised;
+using test::raised_text;
 
 Manifest sample() {
   Manifest manifest;
@@ -122,7 +122,7 @@ TEST(Manifest, RefusesANewerFormatAndSaysWhatToDo) {
 
 TEST(Manifest, RefusesWhatIsNoManifest) {
   const std::string good = R"({"format":"pg_snapback","version":1,"backup":{},"tables":[],"frames":[]})";
-  EXPECT_EQ(raised([&] { parse_manifest(good); }), "");
+  EXPECT_EQ(raised_text([&] { parse_manifest(good); }), "");
   const std::string frame = R"({"offset":0,"size":1,"text_size":1,"sha256":")" + std::string(64, '0') + '"';
   const std::string rows = frame + R"(,"rows":1,"fingerprint":")" + std::string(32, '0') + '"';
   const std::string head = R"("head":{"schema":"s","name":"n","columns":[]})";
@@ -130,7 +130,7 @@ TEST(Manifest, RefusesWhatIsNoManifest) {
   const auto with = [](const std::string& tables, const std::string& frames) {
     return R"({"format":"pg_snapback","version":1,"backup":{},"tables":[)" + tables + R"(],"frames":[)" + frames + "]}";
   };
-  EXPECT_EQ(raised([&] { parse_manifest(with("{" + head + totals + R"(,"frame_count":0})", frame + "}," + rows + "}")); }), "");
+  EXPECT_EQ(raised_text([&] { parse_manifest(with("{" + head + totals + R"(,"frame_count":0})", frame + "}," + rows + "}")); }), "");
   const std::string bad[] = {
       "", "{", "[]", "1", "\"x\"", "null", good + "x", "{}",
       R"({"format":"other","version":1,"backup":{},"tables":[],"frames":[]})",
@@ -162,7 +162,7 @@ TEST(Manifest, RefusesWhatIsNoManifest) {
       with("{" + head + R"(,"row_count":0,"fingerprint":"x","logical_bytes":0,"stored_bytes":0,"first_frame":0,"frame_count":0})", ""),
       "\xff" + good,
   };
-  for (const std::string& text : bad) EXPECT_TRUE(raised([&] { parse_manifest(text); }).starts_with("XX001: manifest is damaged: ")) << text;
+  for (const std::string& text : bad) EXPECT_TRUE(raised_text([&] { parse_manifest(text); }).starts_with("XX001: manifest is damaged: ")) << text;
 }
 
 // Dumping is recursive and looking up a member is linear, so neither depth nor the number of members is the file's to choose.
@@ -171,30 +171,30 @@ TEST(Manifest, BoundsDepthAndMembers) {
     return R"({"format":"pg_snapback","version":1,"backup":)" + backup + R"(,"tables":[],"frames":[]})";
   };
   std::string deep(1'000'000, '[');
-  EXPECT_EQ(raised([&] { parse_manifest(with_backup(deep)); }), "XX001: manifest is damaged: it is nested too deeply");
+  EXPECT_EQ(raised_text([&] { parse_manifest(with_backup(deep)); }), "XX001: manifest is damaged: it is nested too deeply");
   std::string many = "{";
   for (int i = 0; i < 2000; ++i) many += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":1";
-  EXPECT_EQ(raised([&] { parse_manifest(with_backup(many + "}")); }), "XX001: manifest is damaged: an object has too many members");
+  EXPECT_EQ(raised_text([&] { parse_manifest(with_backup(many + "}")); }), "XX001: manifest is damaged: an object has too many members");
   // what is ignored may be as deep as it likes
   const std::string half = deep.substr(0, 100'000);
   const std::string ignored = R"({"later":)" + half + std::string(half.size(), ']') + R"(,"format":"pg_snapback","version":1,"backup":{},"tables":[],"frames":[]})";
-  EXPECT_EQ(raised([&] { parse_manifest(ignored); }), "");
+  EXPECT_EQ(raised_text([&] { parse_manifest(ignored); }), "");
 }
 
 TEST(JsonBuilder, ReadsEveryKindOfValue) {
   const std::string text = R"({"a":[1,-1,1.5,"x",true,false,null,{},[]],"b":{"c":{"d":[[1]]}},"a2":18446744073709551615})";
   EXPECT_EQ(parse_bounded("text", text, 100).dump(), text);
   EXPECT_EQ(parse_bounded("text", "7", 100).dump(), "7");
-  EXPECT_EQ(raised([] { parse_bounded("text", "{\"a\":", 100); }), "XX001: text is damaged: it is no JSON");
-  EXPECT_EQ(raised([] { parse_bounded("text", R"({"a":1,"b":2})", 1); }), "XX001: text is damaged: an object has too many members");
+  EXPECT_EQ(raised_text([] { parse_bounded("text", "{\"a\":", 100); }), "XX001: text is damaged: it is no JSON");
+  EXPECT_EQ(raised_text([] { parse_bounded("text", R"({"a":1,"b":2})", 1); }), "XX001: text is damaged: an object has too many members");
 }
 
 TEST(DocumentText, RefusesTextThatIsNotUtf8AndWhatIsNoObject) {
-  EXPECT_EQ(raised([] { dump_object(Json{{"label", "caf\xe9"}}, "the label"); }), "XX000: the label holds text that is not UTF-8");
-  EXPECT_EQ(raised([] { dump_object(Json::array(), "the label"); }), "XX000: the label is no JSON object");
+  EXPECT_EQ(raised_text([] { dump_object(Json{{"label", "caf\xe9"}}, "the label"); }), "XX000: the label holds text that is not UTF-8");
+  EXPECT_EQ(raised_text([] { dump_object(Json::array(), "the label"); }), "XX000: the label is no JSON object");
   Manifest manifest = sample();
   manifest.frames[1].first_key = "[\"\xff\"]";
-  EXPECT_TRUE(raised([&] { dump_manifest(manifest); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { dump_manifest(manifest); }).starts_with("XX000"));
 }
 
 Sidecar sample_sidecar() {
@@ -253,21 +253,21 @@ TEST(Sidecar, RefusesWhatIsNoSidecar) {
     const std::string key = item.key();
     Json wrong = good;
     wrong[key] = Json::array();
-    EXPECT_TRUE(raised([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001: sidecar is damaged")) << key;
+    EXPECT_TRUE(raised_text([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001: sidecar is damaged")) << key;
     if (key == "verified_at" || key == "pinned" || key == "problem") continue;
     wrong.erase(key);
-    EXPECT_TRUE(raised([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001: sidecar is damaged")) << key;
+    EXPECT_TRUE(raised_text([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001: sidecar is damaged")) << key;
   }
   Json wrong = good;
   wrong["sha256"] = "xyz";
-  EXPECT_TRUE(raised([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001"));
+  EXPECT_TRUE(raised_text([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001"));
   wrong = good;
   wrong["verified"] = "believed";
-  EXPECT_TRUE(raised([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001"));
+  EXPECT_TRUE(raised_text([&] { parse_sidecar(wrong.dump()); }).starts_with("XX001"));
   wrong = good;
   wrong["version"] = 2;
-  EXPECT_TRUE(raised([&] { parse_sidecar(wrong.dump()); }).starts_with("0A000"));
-  for (const char* text : {"", "{", "[]", "null", "7"}) EXPECT_TRUE(raised([&] { parse_sidecar(text); }).starts_with("XX001")) << text;
+  EXPECT_TRUE(raised_text([&] { parse_sidecar(wrong.dump()); }).starts_with("0A000"));
+  for (const char* text : {"", "{", "[]", "null", "7"}) EXPECT_TRUE(raised_text([&] { parse_sidecar(text); }).starts_with("XX001")) << text;
 }
 
 }  // namespace

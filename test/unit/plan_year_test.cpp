@@ -13,17 +13,12 @@
 #include "core/plan/alerts.hpp"
 #include "core/plan/due.hpp"
 #include "core/plan/retention.hpp"
+#include "moments.hpp"
 
 namespace snapback {
 namespace {
 
-std::int64_t at(const std::string& text) {
-  std::int64_t moment = 0;
-  EXPECT_TRUE(parse_utc(text + ".000000Z", moment)) << text;
-  return moment / 1000000;
-}
-
-std::string shown(std::int64_t moment) { return format_utc(moment * 1000000).substr(0, 19); }
+using test::at;
 
 class NewYork final : public TimeZone {
  public:
@@ -39,7 +34,7 @@ struct Slot {
 };
 
 // A plan as its rows hold it, and its run as the processes do.
-struct MadePlan {
+struct SimulatedPlan {
   std::string name;
   CronSchedule schedule;
   RetentionRules rules;
@@ -87,13 +82,13 @@ class Year {
       for (auto restart : restarts_)
         if (restart > now_) wake = std::min(wake, restart);
       if (now_ < outage_begin) wake = std::min(wake, outage_begin);
-      ASSERT_GT(wake, now_) << shown(now_) << ": the clock stands";
+      ASSERT_GT(wake, now_) << test::shown_to_the_second(now_) << ": the clock stands";
       now_ = wake;
       ++steps;
     }
   }
 
-  MadePlan& plan(const std::string& name) {
+  SimulatedPlan& plan(const std::string& name) {
     return *std::find_if(plans_.begin(), plans_.end(), [&](auto& plan) { return plan.name == name; });
   }
   int count(const std::string& name, const std::string& state) {
@@ -112,7 +107,7 @@ class Year {
 
  private:
   void add(const std::string& name, const std::string& schedule, const RetentionRules& rules, bool catch_up, bool wait, std::int64_t seconds) {
-    MadePlan made_plan{name, CronSchedule::parse(schedule), rules, catch_up, wait, seconds, 0, {}, {}, 0, 0, {}, {}, ""};
+    SimulatedPlan made_plan{name, CronSchedule::parse(schedule), rules, catch_up, wait, seconds, 0, {}, {}, 0, 0, {}, {}, ""};
     made_plan.next_due = made_plan.schedule.next_after(begin, zone_);
     made_plan.last_good = begin;  // so that no alert is about the time before
     plans_.push_back(std::move(made_plan));
@@ -123,7 +118,7 @@ class Year {
       if (made_plan.open && made_plan.open->alive) fail(made_plan, now_, why);
   }
 
-  void fail(MadePlan& made_plan, std::int64_t when, const std::string& why) {
+  void fail(SimulatedPlan& made_plan, std::int64_t when, const std::string& why) {
     made_plan.open->alive = false;
     made_plan.open->ended_at = when;
     made_plan.open->why = why;
@@ -132,9 +127,9 @@ class Year {
   }
 
   // 10 October 2026, the disk is full all day
-  bool disk_full(const MadePlan& made_plan) const { return made_plan.name == "daily" && shown(now_).substr(0, 10) == "2026-10-10"; }
+  bool disk_full(const SimulatedPlan& made_plan) const { return made_plan.name == "daily" && test::shown_to_the_second(now_).substr(0, 10) == "2026-10-10"; }
 
-  void finish(MadePlan& made_plan) {
+  void finish(SimulatedPlan& made_plan) {
     if (!made_plan.open || !made_plan.open->alive || made_plan.ends > now_) return;
     if (disk_full(made_plan)) {
       fail(made_plan, now_, "no space left on device");
@@ -145,7 +140,7 @@ class Year {
     made_plan.failed_since.reset();
     made_plan.last_good = made_plan.started;
     StoredBackup backup;
-    backup.id = made_plan.name + " " + shown(made_plan.started);
+    backup.id = made_plan.name + " " + test::shown_to_the_second(made_plan.started);
     backup.created = made_plan.started * 1000000;
     backup.own = backup.good = backup.verified = backup.counts = backup.wide = true;
     backup.plan = made_plan.name;
@@ -171,7 +166,7 @@ class Year {
     backups_ = std::move(left);
   }
 
-  std::int64_t step(MadePlan& made_plan) {
+  std::int64_t step(SimulatedPlan& made_plan) {
     DuePlan due;
     due.next_due = made_plan.next_due;
     due.catch_up = made_plan.catch_up;
@@ -186,13 +181,13 @@ class Year {
       if (made_plan.open && made_plan.open->due == slot.due)
         made_plan.open.reset();
       else
-        EXPECT_EQ(made_plan.slots.count(slot.due), 0u) << made_plan.name << " " << shown(slot.due) << " decided twice";
+        EXPECT_EQ(made_plan.slots.count(slot.due), 0u) << made_plan.name << " " << test::shown_to_the_second(slot.due) << " decided twice";
       made_plan.slots[slot.due] = {slot.state, slot.reason};
     }
     made_plan.next_due = decision.next_due;
     if (decision.start) {
       if (decision.start->attempt == 1) {
-        EXPECT_TRUE(made_plan.slots.emplace(decision.start->due, Slot{"running", ""}).second) << made_plan.name << " " << shown(decision.start->due) << " runs twice";
+        EXPECT_TRUE(made_plan.slots.emplace(decision.start->due, Slot{"running", ""}).second) << made_plan.name << " " << test::shown_to_the_second(decision.start->due) << " runs twice";
       }
       OpenSlot open;
       open.due = decision.start->due;
@@ -234,13 +229,13 @@ class Year {
     for (auto& plan_facts : facts())
       for (auto& alert : plan_alerts(plan_facts, now_)) alerts.push_back(alert);
     auto changes = compare_alerts(open_, alerts);
-    for (auto& alert : changes.opened) alert_log.push_back(shown(now_) + " opened " + alert.code + " " + alert.plan);
-    for (auto& alert : changes.closed) alert_log.push_back(shown(now_) + " closed " + alert.code + " " + alert.plan);
+    for (auto& alert : changes.opened) alert_log.push_back(test::shown_to_the_second(now_) + " opened " + alert.code + " " + alert.plan);
+    for (auto& alert : changes.closed) alert_log.push_back(test::shown_to_the_second(now_) + " closed " + alert.code + " " + alert.plan);
     open_ = std::move(alerts);
   }
 
   NewYork zone_;
-  std::vector<MadePlan> plans_;
+  std::vector<SimulatedPlan> plans_;
   std::vector<Alert> open_;
   std::int64_t now_ = 0;
   // in a run of the daily plan, between runs, in a run of the weekly plan

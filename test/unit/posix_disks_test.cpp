@@ -12,8 +12,6 @@ namespace snapback::test {
 namespace {
 
 using PosixDisks = PosixTest;
-constexpr std::size_t mib = std::size_t{1} << 20;
-
 TEST_F(PosixDisks, LimitOnFileSize) {
   struct rlimit before;
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);

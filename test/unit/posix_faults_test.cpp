@@ -9,8 +9,6 @@ namespace snapback::test {
 namespace {
 
 using PosixFaults = PosixTest;
-constexpr std::size_t mib = std::size_t{1} << 20;
-
 TEST_F(PosixFaults, FailedSyncIsFinal) {
   auto file = location->create_partial("a");
   file->append("abc", 3);

@@ -9,8 +9,6 @@ namespace snapback::test {
 namespace {
 
 using PosixLocation = PosixTest;
-constexpr std::size_t mib = std::size_t{1} << 20;
-
 TEST_F(PosixLocation, NamesThatAreNoPlainNames) {
   auto partial = written("good", "x");
   for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("/etc/passwd"), std::string("a\0b", 3),

@@ -15,8 +15,6 @@ namespace snapback::test {
 namespace {
 
 using PosixPartial = PosixTest;
-constexpr std::size_t mib = std::size_t{1} << 20;
-
 TEST_F(PosixPartial, WrittenPublishedRead) {
   const std::string data = pattern(100000);
   auto file = location->create_partial("a.json");

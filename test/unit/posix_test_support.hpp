@@ -20,6 +20,7 @@
 
 namespace snapback::test {
 
+inline constexpr std::size_t mib = std::size_t{1} << 20;
 inline constexpr char setting_name[] = "pg_snapback.storage_location";
 
 template <typename Call>

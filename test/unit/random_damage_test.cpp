@@ -92,7 +92,7 @@ class Damager {
   std::mt19937 random_;
 };
 
-NoInterrupts interrupts;
+NoInterrupts no_interrupts;
 
 std::string title(std::mt19937& random, std::size_t size) {
   std::string text;
@@ -166,8 +166,8 @@ void expect_read(const Backup& backup, const std::set<std::size_t>& hit, BackupR
     const TableEntry& table = backup.manifest.tables[t];
     const bool damaged = std::any_of(hit.begin(), hit.end(), [&](std::size_t frame) { return belongs(table, frame); });
     std::size_t frame = table.first_frame;
-    const std::string raised = test::raised([&] {
-      auto source = reader.table_text(t, interrupts);
+    const std::string raised = test::raised_text([&] {
+      auto source = reader.table_text(t, no_interrupts);
       for (std::string_view text = source->next(); !text.empty(); text = source->next()) ASSERT_EQ(text, backup.texts[frame++]);
     });
     if (damaged)
@@ -190,9 +190,9 @@ TEST(RandomDamage, IsFoundNamedAndNeverRead) {
     try {
       BackupReader reader = open_backup(bytes);
       ++opened;
-      const auto with_sidecar = reader.check_files(backup.sha256, interrupts);
+      const auto with_sidecar = reader.check_files(backup.sha256, no_interrupts);
       ASSERT_FALSE(with_sidecar.empty());
-      const auto content = reader.check_content({}, interrupts);
+      const auto content = reader.check_content({}, no_interrupts);
       ASSERT_FALSE(content.empty());
       // it opened, so manifest and seek table are those that were written, and every frame has its place
       ASSERT_EQ(bytes.size(), backup.file.size());

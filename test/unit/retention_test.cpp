@@ -7,22 +7,19 @@
 #include <vector>
 
 #include "core/backup_id.hpp"
+#include "moments.hpp"
 
 namespace snapback {
 namespace {
 
-const FixedZone utc;
-const FixedZone sao_paulo(-3 * 3600);
+using test::microseconds_at;
 
-std::int64_t at(const std::string& text) {
-  std::int64_t moment = 0;
-  EXPECT_TRUE(parse_utc(text + ":00.000000Z", moment)) << text;
-  return moment;
-}
+const FixedZone retention_zone;
+const FixedZone sao_paulo(-3 * 3600);
 
 StoredBackup backup(const std::string& moment, const std::string& plan = "daily") {
   StoredBackup made;
-  made.created = at(moment);
+  made.created = microseconds_at(moment);
   made.id = moment;
   made.plan = plan;
   made.own = made.good = made.verified = made.counts = made.wide = true;
@@ -31,12 +28,12 @@ StoredBackup backup(const std::string& moment, const std::string& plan = "daily"
 
 using Plans = std::map<std::string, RetentionPlan>;
 
-Plans plan(RetentionRules rules, const TimeZone& zone = utc, const std::string& name = "daily") { return {{name, {rules, &zone}}}; }
+Plans plan(RetentionRules rules, const TimeZone& zone = retention_zone, const std::string& name = "daily") { return {{name, {rules, &zone}}}; }
 
 // "id: reason" of what is kept, "-id: reason" of what is not.
 std::vector<std::string> decided(const std::vector<StoredBackup>& backups, const Plans& plans, const std::string& now) {
   std::vector<std::string> lines;
-  auto decisions = decide_retention(backups, plans, at(now));
+  auto decisions = decide_retention(backups, plans, microseconds_at(now));
   EXPECT_EQ(decisions.size(), backups.size());
   for (std::size_t i = 0; i < decisions.size(); ++i) {
     EXPECT_EQ(decisions[i].id, backups[i].id);
@@ -120,11 +117,11 @@ TEST(Retention, WhatDoesNotCountProtectsNothing) {
 TEST(Retention, TheLastOfAllTablesOutlivesNewerNarrowOnes) {
   auto narrow = backup("2026-11-21T02:00", "");
   narrow.wide = false;
-  narrow.expires = at("2026-11-21T03:00");
+  narrow.expires = microseconds_at("2026-11-21T03:00");
   auto wide = backup("2026-11-20T02:00", "");
-  wide.expires = at("2026-11-20T03:00");
+  wide.expires = microseconds_at("2026-11-20T03:00");
   auto older = backup("2026-11-19T02:00", "");
-  older.expires = at("2026-11-19T03:00");
+  older.expires = microseconds_at("2026-11-19T03:00");
   EXPECT_EQ(decided({narrow, wide, older}, {}, "2026-11-22T00:00"),
             (Lines{"2026-11-21T02:00: last good one", "2026-11-20T02:00: last good one of all tables", "-2026-11-19T02:00: expired 2026-11-19"}));
 }
@@ -132,10 +129,10 @@ TEST(Retention, TheLastOfAllTablesOutlivesNewerNarrowOnes) {
 TEST(Retention, PlansDoNotShareAndManualOnesExpire) {
   RetentionRules one;
   one.last = 1;
-  Plans plans = {{"a", {one, &utc}}, {"b", {one, &utc}}};
+  Plans plans = {{"a", {one, &retention_zone}}, {"b", {one, &retention_zone}}};
   auto by_hand = backup("2026-11-10T02:00", ""), forever = backup("2026-11-09T02:00", ""), orphan = backup("2026-11-08T02:00", "gone");
-  by_hand.expires = at("2026-12-10T02:00");
-  orphan.expires = at("2026-11-21T02:00");
+  by_hand.expires = microseconds_at("2026-12-10T02:00");
+  orphan.expires = microseconds_at("2026-11-21T02:00");
   EXPECT_EQ(decided({backup("2026-11-12T02:00", "a"), backup("2026-11-11T02:00", "b"), backup("2026-11-10T12:00", "a"), by_hand, forever, orphan}, plans, "2026-11-22T00:00"),
             (Lines{"2026-11-12T02:00: last good one, last 1 of 1", "2026-11-11T02:00: last 1 of 1", "-2026-11-10T12:00: no rule of its plan keeps it", "2026-11-10T02:00: until 2026-12-10",
                    "2026-11-09T02:00: does not expire", "-2026-11-08T02:00: expired 2026-11-21"}));

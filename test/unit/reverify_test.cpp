@@ -4,15 +4,12 @@
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
+#include "moments.hpp"
 
 namespace snapback {
 namespace {
 
-std::int64_t at(const std::string& text) {
-  std::int64_t moment = 0;
-  EXPECT_TRUE(parse_utc(text + ":00.000000Z", moment)) << text;
-  return moment / 1000000;
-}
+using test::at;
 
 TEST(Reverify, Parsed) {
   EXPECT_EQ(Reverify::parse("never").text, "never");

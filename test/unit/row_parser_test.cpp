@@ -5,7 +5,7 @@
 namespace snapback {
 namespace {
 
-using test::raised;
+using test::raised_text;
 
 // Hands out a text in pieces that end at given places; every piece lies in memory of its own, so that reading past it is found by the sanitizers.
 class SplitSource final : public TextSource {
@@ -255,7 +255,7 @@ TEST(RowParser, RefusesEveryMalformedRow) {
       for (const bool read : {true, false}) {
         SplitSource source(text, step);
         RowParser parser(source);
-        const std::string what = raised([&] {
+        const std::string what = raised_text([&] {
           while (parser.next_row())
             if (read)
               describe_object(parser);
@@ -276,8 +276,8 @@ TEST(RowParser, NamesTheRowAndNeverAValue) {
   EXPECT_EQ(parser.place(), 1001u);
   ASSERT_TRUE(parser.next_row());
   EXPECT_EQ(parser.place(), 1001u);
-  EXPECT_EQ(raised([&] { parser.skip_row(); }), "XX001: row 1001 of the backup is malformed: unknown escape in a string");
-  EXPECT_EQ(raised([&] { parser.fail("wrong number of fields"); }), "XX001: row 1001 of the backup is malformed: wrong number of fields");
+  EXPECT_EQ(raised_text([&] { parser.skip_row(); }), "XX001: row 1001 of the backup is malformed: unknown escape in a string");
+  EXPECT_EQ(raised_text([&] { parser.fail("wrong number of fields"); }), "XX001: row 1001 of the backup is malformed: wrong number of fields");
 }
 
 TEST(RowParser, KeepsTheDigitsOfNumbers) {
@@ -294,7 +294,7 @@ TEST(RowParser, RefusesAValueOfAnotherKind) {
     std::string_view key;
     parser.next_row();
     parser.next_key(key);
-    return raised([&] { action(parser); });
+    return raised_text([&] { action(parser); });
   };
   std::string out;
   EXPECT_TRUE(with(R"({"a":1})", [&](RowParser& p) { p.read_string(out); }).starts_with("XX001"));
@@ -310,16 +310,16 @@ TEST(RowParser, RefusesCallsOutOfOrder) {
   SingleTextSource source(R"({"a":[1]})");
   RowParser parser(source);
   std::string_view key;
-  EXPECT_TRUE(raised([&] { parser.next_key(key); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { parser.next_key(key); }).starts_with("XX000"));
   ASSERT_TRUE(parser.next_row());
-  EXPECT_TRUE(raised([&] { parser.next_row(); }).starts_with("XX000"));
-  EXPECT_TRUE(raised([&] { parser.next_element(); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { parser.next_row(); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { parser.next_element(); }).starts_with("XX000"));
   ASSERT_TRUE(parser.next_key(key));
-  EXPECT_TRUE(raised([&] { parser.next_key(key); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { parser.next_key(key); }).starts_with("XX000"));
   parser.enter_array();
-  EXPECT_TRUE(raised([&] { parser.next_key(key); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { parser.next_key(key); }).starts_with("XX000"));
   ASSERT_TRUE(parser.next_element());
-  EXPECT_TRUE(raised([&] { parser.next_element(); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { parser.next_element(); }).starts_with("XX000"));
 }
 
 TEST(RowParser, ReadsNoRowFromNoText) {
@@ -346,7 +346,7 @@ TEST(RowParser, PassesOnWhatTheSourceRaises) {
   std::string out;
   ASSERT_TRUE(parser.next_row());
   ASSERT_TRUE(parser.next_key(key));
-  EXPECT_EQ(raised([&] { parser.read_raw(out); }), "57014: canceling statement");
+  EXPECT_EQ(raised_text([&] { parser.read_raw(out); }), "57014: canceling statement");
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace snapback {
 namespace {
 
-using test::raised;
+using test::raised_text;
 
 TEST(SeekTable, IsBuiltAsTheSpecificationSays) {
   // contrib/seekable_format/zstd_seekable_compression_format.md
@@ -33,14 +33,14 @@ TEST(SeekTable, FindsEveryKindOfDamage) {
   for (const std::size_t at : {0u, 3u, 4u, 7u, 24u, 27u, 28u, 29u, 32u}) {
     std::string bad = table;
     bad[at] = static_cast<char>(bad[at] ^ 0x10);
-    EXPECT_TRUE(raised([&] { parse_seek_table(bad); }).starts_with("XX001: seek table is damaged")) << at;
+    EXPECT_TRUE(raised_text([&] { parse_seek_table(bad); }).starts_with("XX001: seek table is damaged")) << at;
   }
   for (std::size_t size = 0; size < table.size(); ++size)
-    EXPECT_TRUE(raised([&] { parse_seek_table(table.substr(0, size)); }).starts_with("XX001")) << size;
-  EXPECT_TRUE(raised([] { parse_seek_footer("12345678"); }).starts_with("XX001"));
+    EXPECT_TRUE(raised_text([&] { parse_seek_table(table.substr(0, size)); }).starts_with("XX001")) << size;
+  EXPECT_TRUE(raised_text([] { parse_seek_footer("12345678"); }).starts_with("XX001"));
   std::string many = table.substr(table.size() - seek_table_footer_size);
   many[3] = '\x40';
-  EXPECT_EQ(raised([&] { parse_seek_footer(many); }), "XX001: seek table is damaged: too many frames");
+  EXPECT_EQ(raised_text([&] { parse_seek_footer(many); }), "XX001: seek table is damaged: too many frames");
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ using test::make_head;
 using test::make_table;
 using test::MemoryFile;
 using test::open_backup;
-using test::raised;
+using test::raised_text;
 using test::small_frames;
 using test::StringFile;
 using test::Table;
@@ -212,12 +212,12 @@ TEST(BackupWriter, CutsTheTextBetweenRowsIntoFrames) {
   EXPECT_EQ(reader.schema(), schema);
   expect_good(file.data);
   options.structure_text = max_frame_text;
-  EXPECT_TRUE(raised([&] { BackupWriter(file, options, interrupts); }).starts_with("XX000"));
+  EXPECT_TRUE(raised_text([&] { BackupWriter(file, options, interrupts); }).starts_with("XX000"));
 }
 
 TEST(BackupWriter, RefusesADescriptionThatNoReaderWouldTake) {
-  EXPECT_EQ(raised([] { check_schema_size(max_schema_text); }), "");
-  EXPECT_EQ(raised([] { check_schema_size(max_schema_text + 1); }), "54000: the description of the tables is too large for a backup");
+  EXPECT_EQ(raised_text([] { check_schema_size(max_schema_text); }), "");
+  EXPECT_EQ(raised_text([] { check_schema_size(max_schema_text + 1); }), "54000: the description of the tables is too large for a backup");
 }
 
 TEST(BackupWriter, GathersSmallFramesIntoFewWrites) {
@@ -243,7 +243,7 @@ TEST(BackupWriter, RefusesCallsOutOfOrder) {
   BackupWriter writer(file, EncoderOptions{}, interrupts);
   EncodedFrame frame;
   frame.rows = 1;
-  const auto refused = [](auto&& action) { return raised(action).starts_with("XX000"); };
+  const auto refused = [](auto&& action) { return raised_text(action).starts_with("XX000"); };
   EXPECT_TRUE(refused([&] { writer.begin_table(make_head("a")); }));
   EXPECT_TRUE(refused([&] { writer.finish(); }));
   EXPECT_TRUE(refused([&] { writer.begin(Json::array(), Json::object()); }));
@@ -296,7 +296,7 @@ TEST(Backup, CanBeCancelledAtEveryFrame) {
     int after = 0;
     for (; after < 1000; ++after) {
       Cancel cancel(after);
-      if (raised([&] { action(cancel); }).empty()) break;
+      if (raised_text([&] { action(cancel); }).empty()) break;
     }
     return after;
   };
@@ -368,7 +368,7 @@ TEST(BackupReader, ReadsARowAboveSixteenMebibytes) {
 TEST(BackupReader, FindsAFileCutAnywhere) {
   const std::string file = write_backup({make_table("a", 10), make_table("b", 2)});
   for (std::size_t size = 0; size < file.size(); ++size)
-    ASSERT_TRUE(raised([&] { open_backup(file.substr(0, size)); }).starts_with("XX001")) << size;
+    ASSERT_TRUE(raised_text([&] { open_backup(file.substr(0, size)); }).starts_with("XX001")) << size;
 }
 
 TEST(BackupReader, RefusesANewerFileFormat) {
@@ -383,7 +383,7 @@ TEST(BackupReader, RefusesANewerFileFormat) {
     EXPECT_EQ(e.hint(), "Upgrade pg_snapback to read it.");
   }
   file[at] = 0;
-  EXPECT_TRUE(raised([&] { open_backup(file); }).starts_with("XX001"));
+  EXPECT_TRUE(raised_text([&] { open_backup(file); }).starts_with("XX001"));
 }
 
 TEST(BackupReader, AsksForNoMoreMemoryThanTheFileJustifies) {
@@ -394,7 +394,7 @@ TEST(BackupReader, AsksForNoMoreMemoryThanTheFileJustifies) {
     auto input = std::make_unique<StringFile>(crafted);
     largest = 0;
     input->largest_read = &largest;
-    const std::string what = raised([&] {
+    const std::string what = raised_text([&] {
       BackupReader reader(std::move(input));
       for (std::size_t i = 0; i < reader.manifest().frames.size(); ++i) reader.frame_text(i);
     });
@@ -438,7 +438,7 @@ TEST(BackupReader, RefusesAManifestWhoseTablesDoNotFitItsFrames) {
   const auto refused = [&](auto&& change) {
     Manifest changed = manifest;
     change(changed);
-    return raised([&] { open_backup(test::assemble(frames_of(file, manifest), changed)); }).starts_with("XX001: manifest is damaged");
+    return raised_text([&] { open_backup(test::assemble(frames_of(file, manifest), changed)); }).starts_with("XX001: manifest is damaged");
   };
   EXPECT_FALSE(refused([](Manifest&) {}));
   EXPECT_TRUE(refused([](Manifest& m) { m.tables[0].first_frame = 100'000; }));
@@ -465,7 +465,7 @@ TEST(BackupReader, RefusesADocumentWithoutItsSchema) {
     auto frames = frames_of(file, manifest);
     test::replace_frame(frames, copy, 0, changed);
     const std::string crafted = test::assemble(frames, copy);
-    return raised([&] { open_backup(crafted).schema(); });
+    return raised_text([&] { open_backup(crafted).schema(); });
   };
   EXPECT_EQ(schema_of(text), "");
   const std::size_t line = text.find("\"schema\"");
@@ -486,9 +486,9 @@ TEST(BackupReader, PassesOnReadErrorsOfTheDisk) {
     BackupReader reader(std::move(input));
     raw->failing_state = sqlstate::io_error;
     raw->failing_from = from;
-    EXPECT_TRUE(raised([&] { reader.check_files(std::string(64, '0'), interrupts); }).starts_with("58030"));
+    EXPECT_TRUE(raised_text([&] { reader.check_files(std::string(64, '0'), interrupts); }).starts_with("58030"));
     if (from < reader.manifest().frames.back().offset) {
-      EXPECT_TRUE(raised([&] { reader.check_content({}, interrupts); }).starts_with("58030"));
+      EXPECT_TRUE(raised_text([&] { reader.check_content({}, interrupts); }).starts_with("58030"));
     }
   }
 }

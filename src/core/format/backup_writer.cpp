@@ -11,7 +11,6 @@ namespace snapback {
 namespace {
 
 constexpr std::size_t write_size = std::size_t{1} << 20;      // small frames are gathered to this
-constexpr std::string_view separator = ",\n";
 
 void require(bool condition, const char* what) {
   if (!condition) throw error(sqlstate::internal_error, std::string("backup writer: ") + what);
@@ -105,7 +104,7 @@ void BackupWriter::begin_table(const Json& head) {
   require(s.begun && !s.in_table && !s.finished, "begin_table out of order");
   require(head.is_object() && head.contains("schema") && head.contains("name") && head.contains("columns"), "a table's head lacks schema, name or columns");
   require(!head.contains("rows") && !head.contains("row_count") && !head.contains("fingerprint"), "a table's head holds a reserved member");
-  if (!s.manifest.tables.empty()) s.add_text(separator);
+  if (!s.manifest.tables.empty()) s.add_text(row_separator);
   s.add_text(table_head_text(head));
   s.manifest.tables.emplace_back().head = head;
   s.in_table = true;
@@ -118,7 +117,7 @@ void BackupWriter::accept(const EncodedFrame& frame) {
   require(frame.continues ? frame.rows == 0 : frame.rows != 0, "a frame must either begin rows or continue one");
   TableEntry& table = s.manifest.tables.back();
   require(!frame.continues || table.frame_count != 0, "a table begins inside a row");
-  if (!frame.continues && table.frame_count != 0) s.structure = separator;
+  if (!frame.continues && table.frame_count != 0) s.structure = row_separator;
   s.end_structure();
   if (table.frame_count == 0) table.first_frame = s.manifest.frames.size();
   FrameEntry& entry = s.add_frame(frame.bytes, frame.text_size, frame.sha256);
@@ -131,7 +130,7 @@ void BackupWriter::accept(const EncodedFrame& frame) {
   table.frame_count = s.manifest.frames.size() - table.first_frame;
   table.row_count += frame.rows;
   table.fingerprint.add(frame.fingerprint);
-  table.logical_bytes += frame.text_size - (frame.continues ? 0 : separator.size() * (frame.rows - 1));
+  table.logical_bytes += frame.text_size - (frame.continues ? 0 : row_separator.size() * (frame.rows - 1));
   table.stored_bytes += frame.bytes.size();
   fault_point("writer.frame_accepted");
 }

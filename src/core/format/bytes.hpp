@@ -1,10 +1,16 @@
-// Little-endian 32-bit numbers, as zstd's containers hold them.
+// What zstd's containers are made of: little-endian 32-bit numbers, and frames that it skips.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
-namespace snapback::bytes {
+namespace snapback {
+
+// Of a skippable frame: its magic number and the size of the rest, four bytes each.
+inline constexpr std::size_t skippable_header_size = 8;
+
+namespace bytes {
 
 inline void put_u32(std::string& out, std::uint32_t value) {
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(value >> shift & 0xff));
@@ -17,4 +23,5 @@ inline std::uint32_t get_u32(const char* p) {
   return value;
 }
 
-}  // namespace snapback::bytes
+}  // namespace bytes
+}  // namespace snapback

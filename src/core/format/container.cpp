@@ -9,10 +9,9 @@
 namespace snapback {
 namespace {
 
-constexpr std::size_t skippable_header_size = 8;
 constexpr std::size_t version_at = 16, digest_at = 20;
 
-[[noreturn]] void damaged(const char* what) { throw error(sqlstate::data_corrupted, std::string("manifest is damaged: ") + what); }
+[[noreturn]] void manifest_damaged(const char* what) { throw error(sqlstate::data_corrupted, std::string("manifest is damaged: ") + what); }
 
 }  // namespace
 
@@ -28,19 +27,19 @@ std::string make_manifest_header(std::string_view text) {
 }
 
 std::string_view open_manifest_frame(std::string_view frame) {
-  if (frame.size() < manifest_header_size) damaged("it is cut off");
-  if (bytes::get_u32(frame.data()) != manifest_frame_magic) damaged("wrong magic number");
-  if (bytes::get_u32(frame.data() + 4) != frame.size() - skippable_header_size) damaged("wrong size");
-  if (frame.substr(skippable_header_size, manifest_mark.size()) != manifest_mark) damaged("it is no manifest of pg_snapback");
+  if (frame.size() < manifest_header_size) manifest_damaged("it is cut off");
+  if (bytes::get_u32(frame.data()) != manifest_frame_magic) manifest_damaged("wrong magic number");
+  if (bytes::get_u32(frame.data() + 4) != frame.size() - skippable_header_size) manifest_damaged("wrong size");
+  if (frame.substr(skippable_header_size, manifest_mark.size()) != manifest_mark) manifest_damaged("it is no manifest of pg_snapback");
   const std::uint32_t version = bytes::get_u32(frame.data() + version_at);
   if (version > static_cast<std::uint32_t>(format_version))
     throw error(sqlstate::feature_not_supported,
                 "backup has format version " + std::to_string(version) + ", this pg_snapback reads up to " + std::to_string(format_version), {},
                 "Upgrade pg_snapback to read it.");
-  if (version == 0) damaged("its version is 0");
+  if (version == 0) manifest_damaged("its version is 0");
   const std::string_view text = frame.substr(manifest_header_size);
   const Sha256Value digest = sha256_of(text);
-  if (!digest_checks_disabled() && std::memcmp(digest.data(), frame.data() + digest_at, digest.size()) != 0) damaged("its SHA-256 does not match");
+  if (!digest_checks_disabled() && std::memcmp(digest.data(), frame.data() + digest_at, digest.size()) != 0) manifest_damaged("its SHA-256 does not match");
   return text;
 }
 

@@ -14,7 +14,6 @@
 namespace snapback {
 namespace {
 
-constexpr std::string_view separator = ",\n";
 
 ZSTD_CCtx* cctx(void* context) { return static_cast<ZSTD_CCtx*>(context); }
 
@@ -147,7 +146,7 @@ struct RowFrameEncoder::State {
 
   // Emits pieces of exactly row_cut of the row that ends at `end`, keeping its last 1..row_cut bytes; returns the new end.
   std::size_t emit_pieces(std::size_t end) {
-    if (rows != 0) emit_whole_rows(row_start - separator.size());
+    if (rows != 0) emit_whole_rows(row_start - row_separator.size());
     drain();
     if (!cut) hasher.reset();
     std::size_t start = row_start;
@@ -183,7 +182,7 @@ inline void RowFrameEncoder::set_cursor(std::size_t used) {
 }
 
 void RowFrameEncoder::begin_row() {
-  if (state_->rows != 0) append(separator);
+  if (state_->rows != 0) append(row_separator);
   state_->row_start = static_cast<std::size_t>(cursor_ - state_->text.data.get());
   state_->in_row = true;
 }

@@ -12,6 +12,9 @@
 
 namespace snapback {
 
+// Between the rows of a table, also across frames.
+inline constexpr std::string_view row_separator = ",\n";
+
 // One finished zstd frame; the views are valid until accept() returns.
 struct EncodedFrame {
   std::string_view bytes;       // the compressed frame

@@ -7,9 +7,9 @@ namespace snapback {
 namespace {
 
 constexpr std::uint32_t max_frames = 0x8000000;  // ZSTD_SEEKABLE_MAXFRAMES
-constexpr std::size_t skippable_header_size = 8, entry_size = 8;
+constexpr std::size_t entry_size = 8;
 
-[[noreturn]] void damaged(const char* what) { throw error(sqlstate::data_corrupted, std::string("seek table is damaged: ") + what); }
+[[noreturn]] void seek_table_damaged(const char* what) { throw error(sqlstate::data_corrupted, std::string("seek table is damaged: ") + what); }
 
 }  // namespace
 
@@ -33,20 +33,20 @@ std::string make_seek_table(const SeekEntries& entries) {
 }
 
 std::uint32_t parse_seek_footer(std::string_view footer) {
-  if (footer.size() != seek_table_footer_size) damaged("its footer is cut off");
-  if (bytes::get_u32(footer.data() + 5) != seekable_footer_magic) damaged("the file does not end in a seek table");
-  if (footer[4] != 0) damaged("unknown descriptor");
+  if (footer.size() != seek_table_footer_size) seek_table_damaged("its footer is cut off");
+  if (bytes::get_u32(footer.data() + 5) != seekable_footer_magic) seek_table_damaged("the file does not end in a seek table");
+  if (footer[4] != 0) seek_table_damaged("unknown descriptor");
   const std::uint32_t frames = bytes::get_u32(footer.data());
-  if (frames > max_frames) damaged("too many frames");
+  if (frames > max_frames) seek_table_damaged("too many frames");
   return frames;
 }
 
 SeekEntries parse_seek_table(std::string_view table) {
-  if (table.size() < seek_table_size(0)) damaged("it is cut off");
+  if (table.size() < seek_table_size(0)) seek_table_damaged("it is cut off");
   const std::uint32_t frames = parse_seek_footer(table.substr(table.size() - seek_table_footer_size));
-  if (table.size() != seek_table_size(frames)) damaged("its size does not fit its number of frames");
-  if (bytes::get_u32(table.data()) != seek_table_frame_magic) damaged("wrong magic number");
-  if (bytes::get_u32(table.data() + 4) != table.size() - skippable_header_size) damaged("wrong frame size");
+  if (table.size() != seek_table_size(frames)) seek_table_damaged("its size does not fit its number of frames");
+  if (bytes::get_u32(table.data()) != seek_table_frame_magic) seek_table_damaged("wrong magic number");
+  if (bytes::get_u32(table.data() + 4) != table.size() - skippable_header_size) seek_table_damaged("wrong frame size");
   SeekEntries entries;
   entries.reserve(frames);
   const char* p = table.data() + skippable_header_size;

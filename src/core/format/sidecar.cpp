@@ -3,7 +3,7 @@
 namespace snapback {
 namespace {
 
-constexpr char document[] = "sidecar";
+constexpr char sidecar_document[] = "sidecar";
 constexpr char format_name[] = "pg_snapback_state";
 
 }  // namespace
@@ -29,29 +29,29 @@ std::string dump_sidecar(const Sidecar& sidecar) {
 }
 
 Sidecar parse_sidecar(std::string_view text) {
-  const Json json = parse_bounded(document, text, max_json_members);
-  if (!json.is_object()) fields::damaged(document, "it is no JSON object");
-  fields::check_version(document, json, format_name);
+  const Json json = parse_bounded(sidecar_document, text, max_json_members);
+  if (!json.is_object()) fields::damaged(sidecar_document, "it is no JSON object");
+  fields::check_version(sidecar_document, json, format_name);
   Sidecar sidecar;
-  sidecar.id = fields::text(document, json, "id");
-  sidecar.sha256 = fields::text(document, json, "sha256");
+  sidecar.id = fields::text(sidecar_document, json, "id");
+  sidecar.sha256 = fields::text(sidecar_document, json, "sha256");
   Sha256Value ignored;
-  if (!from_hex(sidecar.sha256, ignored.data(), ignored.size())) fields::damaged(document, "\"sha256\" is malformed");
-  sidecar.size = fields::number(document, json, "size");
-  sidecar.backup = fields::object(document, json, "backup");
-  sidecar.tables = fields::number(document, json, "tables");
-  sidecar.rows = fields::number(document, json, "rows");
-  sidecar.logical_bytes = fields::number(document, json, "logical_bytes");
-  const Json& seconds = fields::member(document, json, "seconds");
-  if (!seconds.is_number()) fields::damaged(document, "\"seconds\" is no number");
+  if (!from_hex(sidecar.sha256, ignored.data(), ignored.size())) fields::damaged(sidecar_document, "\"sha256\" is malformed");
+  sidecar.size = fields::number(sidecar_document, json, "size");
+  sidecar.backup = fields::object(sidecar_document, json, "backup");
+  sidecar.tables = fields::number(sidecar_document, json, "tables");
+  sidecar.rows = fields::number(sidecar_document, json, "rows");
+  sidecar.logical_bytes = fields::number(sidecar_document, json, "logical_bytes");
+  const Json& seconds = fields::member(sidecar_document, json, "seconds");
+  if (!seconds.is_number()) fields::damaged(sidecar_document, "\"seconds\" is no number");
   sidecar.seconds = seconds.get<double>();
-  sidecar.verified = fields::text(document, json, "verified");
+  sidecar.verified = fields::text(sidecar_document, json, "verified");
   bool known = false;
   for (const char* level : {"none", "files", "content", "restore"}) known |= sidecar.verified == level;
-  if (!known) fields::damaged(document, "\"verified\" names no level");
-  sidecar.verified_at = fields::text_or_empty(document, json, "verified_at");
-  sidecar.pinned = fields::flag(document, json, "pinned");
-  sidecar.problem = fields::text_or_empty(document, json, "problem");
+  if (!known) fields::damaged(sidecar_document, "\"verified\" names no level");
+  sidecar.verified_at = fields::text_or_empty(sidecar_document, json, "verified_at");
+  sidecar.pinned = fields::flag(sidecar_document, json, "pinned");
+  sidecar.problem = fields::text_or_empty(sidecar_document, json, "problem");
   return sidecar;
 }
 

@@ -11,7 +11,6 @@
 namespace snapback {
 namespace {
 
-constexpr std::int64_t day_seconds = 86400;
 // 29 February on a given day of the week: 28 years, 40 over a century without a leap day
 constexpr std::int64_t horizon_days = 41 * 366;
 

@@ -10,7 +10,6 @@ namespace snapback {
 namespace {
 
 constexpr std::int64_t second = 1000000;
-constexpr std::int64_t day_seconds = 86400;
 constexpr std::int64_t day_length = day_seconds * second;
 
 std::int64_t local_day(std::int64_t moment, const TimeZone& zone) {

@@ -6,6 +6,8 @@
 
 namespace snapback {
 
+inline constexpr std::int64_t day_seconds = 86400;
+
 // Moments are seconds since 1970 UTC; local times are the same count of what the clock shows, as if it were UTC.
 class TimeZone {
  public:

@@ -5,6 +5,7 @@
 #include "pg/bulk.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/server.hpp"
 #include "service/graph/import_words.hpp"
 
 namespace snapback::service {
@@ -27,11 +28,6 @@ class OwnTables {
   pg::RunAs as_;
 };
 
-std::string user_name() {
-  Oid user = GetUserId();
-  return pg::call([&] { return GetUserNameFromId(user, false); });
-}
-
 std::vector<std::string> names(const Json& list) { return list.get<std::vector<std::string>>(); }
 
 pg::Column one(std::string text) { return {pg::Cell(std::move(text))}; }
@@ -52,7 +48,7 @@ void lock_document(const std::string& digest) {
 }
 
 void record_batch(const ImportPlan& plan, const Imported& imported, const std::string& hash) {
-  const std::string user = user_name();
+  const std::string user = pg::role_name(GetUserId());
   Json tables = Json::array(), counts = Json::object();
   std::vector<pg::Column> rows(7);
   for (std::size_t t = 0; t < imported.tables.size(); ++t) {
@@ -99,7 +95,7 @@ void record_batch(const ImportPlan& plan, const Imported& imported, const std::s
 }
 
 Batch find_batch(const std::string& id, bool lock) {
-  const std::string user = user_name();
+  const std::string user = pg::role_name(GetUserId());
   std::vector<pg::Row> rows;
   {
     OwnTables own;
@@ -136,7 +132,7 @@ std::vector<BatchRow> batch_rows(const std::string& batch, int table) {
 }
 
 void mark_undone(const std::string& batch) {
-  pg::Column id = one(batch), by = one(user_name());
+  pg::Column id = one(batch), by = one(pg::role_name(GetUserId()));
   OwnTables own;
   pg::execute_columns("UPDATE snapback.batch AS b SET undone_at = pg_catalog.now(), undone_by = r.c2::name FROM " + parameter_rows(2) + " WHERE b.batch OPERATOR(pg_catalog.=) r.c1::uuid", {&id, &by});
 }

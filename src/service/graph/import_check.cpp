@@ -5,6 +5,7 @@
 #include "core/backup_id.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/server.hpp"
 #include "pg/subtransaction.hpp"
 #include "service/graph/import_words.hpp"
 
@@ -16,11 +17,6 @@ using Kind = PlannedValue::Kind;
 namespace {
 
 constexpr std::size_t shown_failures = 100;  // of one column
-
-std::string user_name() {
-  Oid user = GetUserId();
-  return pg::call([&] { return GetUserNameFromId(user, false); });
-}
 
 bool may_use_schema(const std::string& schema) { return *pg::query("SELECT pg_catalog.has_schema_privilege($1, 'USAGE')", {schema})[0][0] == "t"; }
 
@@ -130,7 +126,7 @@ void check_rights(ImportPlan& plan) {
   for (auto& table : plan.tables) {
     auto& target = plan.target_of(table);
     if (table.rows.empty()) continue;
-    std::string role = pg::quote_identifier(user_name());
+    std::string role = pg::quote_identifier(pg::role_name(GetUserId()));
     if (!may_use_schema(target.live.schema) && schemas.insert(target.live.schema).second)
       plan.report.error("permission_missing", target.name(), "", "permission denied for schema \"" + target.live.schema + "\"",
                         "Ask its owner: GRANT USAGE ON SCHEMA " + pg::quote_identifier(target.live.schema) + " TO " + role + ".");

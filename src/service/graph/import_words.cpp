@@ -12,12 +12,6 @@ bool same_but_case(const std::string& a, const std::string& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](unsigned char x, unsigned char y) { return lower(x) == lower(y); });
 }
 
-std::string joined(const std::vector<std::string>& items) {
-  std::string text;
-  for (auto& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
-
 std::string source_system(const graph::Document& document) {
   if (!document.source.is_object()) return "unknown";
   auto found = document.source.find("system");

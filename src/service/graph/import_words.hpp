@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/joined.hpp"
 #include "pg/bulk.hpp"
 #include "pg/spi.hpp"
 #include "service/graph/import_plan.hpp"
@@ -12,7 +13,6 @@ namespace snapback::service {
 
 // Equal when ASCII letters of both cases count as one.
 bool same_but_case(const std::string& a, const std::string& b);
-std::string joined(const std::vector<std::string>& items);
 // What external ids begin with.
 std::string source_system(const graph::Document& document);
 // True when the document has a value there.

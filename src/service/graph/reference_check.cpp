@@ -11,9 +11,9 @@ namespace {
 using graph::ReferenceKind;
 using graph::TableClass;
 
-class Checker {
+class ReferenceChecker {
  public:
-  Checker(const Source& source, Collection& collection, Findings& findings) : source_(source), collection_(collection), findings_(findings) {}
+  ReferenceChecker(const Source& source, Collection& collection, Findings& findings) : source_(source), collection_(collection), findings_(findings) {}
 
   void check(std::size_t table);
 
@@ -31,24 +31,24 @@ class Checker {
   std::map<std::pair<std::size_t, std::vector<std::size_t>>, KeySet> known_;
 };
 
-const KeySet& Checker::known(std::size_t table, const std::vector<std::size_t>& columns) {
+const KeySet& ReferenceChecker::known(std::size_t table, const std::vector<std::size_t>& columns) {
   const auto [entry, added] = known_.try_emplace({table, columns});
   if (added) entry->second = collection_.tuples(table, columns);
   return entry->second;
 }
 
-std::string Checker::column_list(const SourceTable& table, const SourceReference& reference) const {
+std::string ReferenceChecker::column_list(const SourceTable& table, const SourceReference& reference) const {
   std::string text;
   for (const auto column : reference.columns) text += (text.empty() ? "" : ", ") + table.columns[column].logical;
   return text;
 }
 
-void Checker::hidden(std::size_t target, std::size_t count) {
+void ReferenceChecker::hidden(std::size_t target, std::size_t count) {
   findings_.errors.push_back({"rows_hidden", source_.tables[target].name(), "", count, std::to_string(count) + " " + source_.tables[target].name() + " that belong to it are hidden from you",
                               "Export as a role that row security lets see them."});
 }
 
-void Checker::leave_out(std::size_t table, const SourceReference& reference, const std::vector<std::size_t>& rows, std::size_t target) {
+void ReferenceChecker::leave_out(std::size_t table, const SourceReference& reference, const std::vector<std::size_t>& rows, std::size_t target) {
   auto& collected = collection_.tables[table];
   const SourceTable& holder = source_.tables[table];
   const std::string columns = column_list(holder, reference), count = std::to_string(rows.size());
@@ -70,7 +70,7 @@ void Checker::leave_out(std::size_t table, const SourceReference& reference, con
   }
 }
 
-void Checker::check_foreign_key(std::size_t table, const SourceReference& reference) {
+void ReferenceChecker::check_foreign_key(std::size_t table, const SourceReference& reference) {
   const SourceTable& target = source_.tables[reference.table];
   if (!target.in_document()) return;
   const auto& collected = collection_.tables[table];
@@ -92,7 +92,7 @@ void Checker::check_foreign_key(std::size_t table, const SourceReference& refere
     leave_out(table, reference, outside, reference.table);
 }
 
-void Checker::check_polymorphic(std::size_t table, const SourceReference& reference) {
+void ReferenceChecker::check_polymorphic(std::size_t table, const SourceReference& reference) {
   const auto& collected = collection_.tables[table];
   std::map<std::size_t, std::vector<std::size_t>> outside;
   for (std::size_t row = 0; row < collected.rows.size(); ++row) {
@@ -110,7 +110,7 @@ void Checker::check_polymorphic(std::size_t table, const SourceReference& refere
   for (const auto& [target, rows] : outside) leave_out(table, reference, rows, target);
 }
 
-void Checker::check(std::size_t table) {
+void ReferenceChecker::check(std::size_t table) {
   for (const auto& reference : source_.tables[table].references) {
     pg::check_interrupts();
     if (reference.kind == ReferenceKind::foreign_key)
@@ -123,7 +123,7 @@ void Checker::check(std::size_t table) {
 }  // namespace
 
 void check_references(const Source& source, Collection& collection, Findings& findings) {
-  Checker checker(source, collection, findings);
+  ReferenceChecker checker(source, collection, findings);
   for (const auto table : collection.order) checker.check(table);
 }
 

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "core/error.hpp"
+#include "core/joined.hpp"
 #include "pg/call.hpp"
 #include "pg/json_rows.hpp"
 #include "pg/spi.hpp"
@@ -22,12 +23,6 @@ using graph::ReferenceKind;
 using graph::TableClass;
 
 constexpr char plain_equality[] = "OPERATOR(pg_catalog.=)";
-
-std::string joined(const std::vector<std::string>& items) {
-  std::string text;
-  for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
 
 // Positions of columns by logical name; nothing when one is not there.
 std::optional<std::vector<std::size_t>> positions(const SourceTable& table, const std::vector<std::string>& names) {
