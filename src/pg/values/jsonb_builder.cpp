@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/format/json_lexemes.hpp"
 #include "core/format/scan.hpp"
 #include "pg/pg.hpp"
 #include "pg/values/scalar_readers.hpp"
@@ -27,24 +28,6 @@ int hex4(const char* p) {
     value = value * 16 + digit;
   }
   return value;
-}
-
-void append_utf8(std::string& out, unsigned code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xc0 | code >> 6);
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xe0 | code >> 12);
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | code >> 18);
-    out += static_cast<char>(0x80 | (code >> 12 & 0x3f));
-    out += static_cast<char>(0x80 | (code >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (code & 0x3f));
-  }
 }
 
 }  // namespace
@@ -169,7 +152,7 @@ bool JsonbBuilder::parse_escape() {
     cursor_ += 6;
     code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
   }
-  append_utf8(arena_, static_cast<unsigned>(code));
+  lexemes::append_utf8(arena_, static_cast<unsigned>(code));
   return true;
 }
 
