@@ -165,6 +165,7 @@ enter() {
     trap 'exit 143' TERM HUP
     copy_tree "$top" "$SNAPBACK_OUTER/src"
     mkdir -p "$SNAPBACK_OUTER/small_disk" "$SNAPBACK_OUTER/home" "$SNAPBACK_OUTER/tmp"
+    [ -z "${SNAPBACK_SERVER:-}" ] || { mkdir "$SNAPBACK_OUTER/server" && tar -x -f "$SNAPBACK_SERVER" -C "$SNAPBACK_OUTER/server"; }
     [ "$(id -u)" != 0 ] || chown -R "$user:$(id -g "$user")" "$SNAPBACK_OUTER"
     local command=(env -i "PATH=$PATH" "HOME=$SNAPBACK_OUTER/home" "TMPDIR=$SNAPBACK_OUTER/tmp" "USER=$user" LC_ALL=C.UTF-8
         "TERM=${TERM:-dumb}"
@@ -273,6 +274,46 @@ leave_release() {
     [ -z "$SNAPBACK_COPY" ] || as_root rm -rf --one-file-system "$SNAPBACK_COPY"
 }
 
+# ---- a server with assertions ----------------------------------------------------------------------------------------------
+
+# need_assert_server PG: sets SNAPBACK_SERVER to an archive of this version's server, made once from Debian's source package with
+# assertions and kept. Its pgTAP and pg_cron are those of Debian's packages.
+need_assert_server() {
+    local pg=$1 cache=${XDG_CACHE_HOME:-$HOME/.cache}/pg_snapback new
+    SNAPBACK_SERVER=$cache/assert-$pg.tar
+    [ ! -s "$SNAPBACK_SERVER" ] || return 0
+    need_packages build-essential pkg-config dpkg-dev libzstd-dev liblz4-dev libssl-dev libxml2-dev libicu-dev zlib1g-dev uuid-dev perl \
+        libipc-run-perl
+    mkdir -p "$cache"
+    new=$(mktemp -d /tmp/snapback.XXXXXX)
+    say "building PostgreSQL $pg with assertions (once)"
+    quietly "$cache/assert-$pg.log" build_assert_server "$pg" "$new" || { rm -rf "$new"; die "PostgreSQL $pg could not be built"; }
+    rm -rf "$new"
+}
+
+build_assert_server() (
+    pg=$1 new=$2
+    set -e
+    cd "$new"
+    # lists of our own, so that the machine's sources stay as they are
+    printf 'deb-src http://deb.debian.org/debian %s main\n' "$(codename)" >sources.list
+    mkdir -p lists/partial
+    apt=(apt-get -q -o "Dir::Etc::sourcelist=$new/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$new/lists"
+        -o "Dir::Cache::srcpkgcache=" -o "Dir::Cache::pkgcache=" -o APT::Sandbox::User=)
+    "${apt[@]}" update
+    "${apt[@]}" source --only-source "postgresql-$pg"
+    cd "postgresql-$pg"-*/
+    ./configure --prefix="/usr/lib/postgresql/$pg" --datadir="/usr/share/postgresql/$pg" --enable-cassert --enable-tap-tests \
+        --with-openssl --with-libxml --with-icu --with-lz4 --with-zstd --with-uuid=e2fs --without-readline CFLAGS="-O1 -g1"
+    make -j"$(nproc)" world-bin
+    make install-world-bin DESTDIR="$new/root"
+    make -C src/test/isolation install DESTDIR="$new/root"
+    cp "/usr/share/postgresql/$pg/extension"/pgtap* "/usr/share/postgresql/$pg/extension"/pg_cron* "$new/root/usr/share/postgresql/$pg/extension/"
+    cp "/usr/lib/postgresql/$pg/lib/pg_cron.so" "$new/root/usr/lib/postgresql/$pg/lib/"
+    tar -c -C "$new/root" -f "$SNAPBACK_SERVER.new" .
+    mv "$SNAPBACK_SERVER.new" "$SNAPBACK_SERVER"
+)
+
 # ---- inside: building ------------------------------------------------------------------------------------------------------
 
 inside_setup() {
@@ -290,10 +331,13 @@ inside_setup() {
     trap 'exit 143' TERM HUP
 }
 
-# use_pg N: the packaged server to build for and copy
+# use_pg N: the server to build for and copy: the packaged one, or the one that was brought along
 use_pg() {
+    local root=
+    [ ! -d "$SNAPBACK_WORK/server" ] || root=$SNAPBACK_WORK/server
     PG=$1
-    PG_HOME=/usr/lib/postgresql/$PG
+    PG_HOME=$root/usr/lib/postgresql/$PG
+    PG_SHARE=$root/usr/share/postgresql/$PG
     [ -x "$PG_HOME/bin/pg_config" ] || die "no PostgreSQL $PG in $PG_HOME"
     PG_PERL=$PG_HOME/lib/pgxs/src/test/perl
     PG_REGRESS_PROGRAM=$PG_HOME/lib/pgxs/src/test/regress/pg_regress
@@ -309,9 +353,9 @@ build_extension() {
     prefix=$SNAPBACK_WORK/prefix-$name
     cp -a "$SRC" "$build"
     quietly "$LOGS/build-$name.log" make -C "$build" -j"$JOBS" PG_CONFIG="$PG_HOME/bin/pg_config" "$@" || return 1
-    mkdir -p "$prefix/usr/lib/postgresql" "$prefix/usr/share/postgresql"
-    cp -aL "$PG_HOME" "$prefix/usr/lib/postgresql/"
-    cp -aL "/usr/share/postgresql/$PG" "$prefix/usr/share/postgresql/"
+    mkdir -p "$prefix${PG_HOME%/*}" "$prefix${PG_SHARE%/*}"
+    cp -aL "$PG_HOME" "$prefix${PG_HOME%/*}/"
+    cp -aL "$PG_SHARE" "$prefix${PG_SHARE%/*}/"
     quietly "$LOGS/install-$name.log" make -C "$build" PG_CONFIG="$PG_HOME/bin/pg_config" DESTDIR="$prefix" "$@" install || return 1
     BIN=$prefix$PG_HOME/bin
     MODULE=$prefix$PG_HOME/lib/pg_snapback.so
