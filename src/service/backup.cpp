@@ -16,6 +16,7 @@
 #include "pg/text_forms.hpp"
 #include "service/catalog.hpp"
 #include "service/retention.hpp"
+#include "service/schema_json.hpp"
 #include "service/selection.hpp"
 #include "service/verify.hpp"
 

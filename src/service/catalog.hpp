@@ -1,4 +1,4 @@
-// What the catalogs say of the tables a backup or a restore deals with, and its JSON in a backup's schema part.
+// What the catalogs say of the tables a backup or a restore deals with.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,9 +10,6 @@
 namespace snapback::service {
 
 using Json = nlohmann::ordered_json;
-
-// A text in a definition; empty when it has none.
-inline std::string string_of(const Json& object, const char* key) { return object.value(key, std::string()); }
 
 struct ColumnDescription {
   AttrNumber number = 0;
@@ -106,12 +103,6 @@ std::vector<ForeignKeyDescription> foreign_keys_of(const std::vector<Oid>& relat
 
 // Leaves (storage) and inner nodes below partitioned tables, the roots themselves left out.
 std::vector<Oid> partitions_of(const std::vector<Oid>& roots);
-
-// The "schema" object of a backup.
-Json schema_to_json(const std::vector<TableDescription>& tables);
-
-// The head of a table in the document: schema, name, columns with their forms, key, ... Raises 0A000 for a type that cannot come back.
-Json table_head(const TableDescription& table);
 
 std::string oid_array(const std::vector<Oid>& oids);  // {1,2,3}
 

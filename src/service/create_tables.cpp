@@ -8,6 +8,7 @@
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
 #include "pg/table_target.hpp"
+#include "service/schema_json.hpp"
 
 namespace snapback::service {
 

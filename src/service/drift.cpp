@@ -4,6 +4,7 @@
 #include <map>
 
 #include "pg/spi.hpp"
+#include "service/schema_json.hpp"
 
 namespace snapback::service {
 
