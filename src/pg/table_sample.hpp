@@ -14,7 +14,7 @@ struct Sample {
   std::uint64_t equal = 0;      // and whose other values too
 };
 
-// Looks every `step`-th row of the parser up by its key and adds to `sample`. ACCESS SHARE will do. `mapping` keeps every column of the key. As the table's owner, under the newest snapshot.
+// Looks about one in `step` rows of the parser up by its key and adds to `sample`. ACCESS SHARE will do. `mapping` keeps every column of the key. As the table's owner, under the newest snapshot.
 void sample_rows(Oid relation, const std::string& name, const ColumnMapping& mapping, const TableKey& key, RowParser& parser, std::uint64_t step, Sample& sample);
 
 // Live rows: counted up to `most_blocks` blocks of the table, estimated by the planner's figures above.

@@ -39,6 +39,12 @@ UPDATE topics SET title = 'x' WHERE id <= 1000;
 SELECT is(restored(:'first', 'topics', true), 'reload +3000 ~0 -3000 =0', 'a third is too much by default');
 SET pg_snapback.reload_threshold = 0.4;
 SELECT is(restored(:'first', 'topics', true), 'by difference +0 ~1000 -0 =2000', 'but not when more is allowed');
+RESET pg_snapback.reload_threshold;
+CREATE TABLE every_other (id integer PRIMARY KEY, title text);
+INSERT INTO every_other SELECT g, 'row ' || g FROM generate_series(1, 40000) g;
+SELECT id AS even FROM backup_create('{every_other}') \gset
+DELETE FROM every_other WHERE id % 2 = 0;
+SELECT is(restored(:'even', 'every_other', true), 'reload +40000 ~0 -20000 =0', 'half of the rows is too much, also when it is every second one');
 SET pg_snapback.reload_threshold = 0;
 UPDATE topics SET title = 'topic ' || id WHERE id BETWEEN 2 AND 1000;
 SELECT is(restored(:'first', 'topics'), 'reloaded +3000 ~0 -3000 =0', 'zero reloads for one row');

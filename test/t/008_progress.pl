@@ -8,7 +8,7 @@ use SnapbackTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_server('progress');
+my $node = new_server('progress', conf => "pg_snapback.reload_threshold = 0\n");
 is(value($node, 'SHOW shared_preload_libraries'), '', 'nothing is preloaded');
 $node->safe_psql('postgres', <<'END');
 CREATE TABLE a_subjects (id integer PRIMARY KEY, name text);
