@@ -179,7 +179,7 @@ my @together = map { start($node, 'SELECT bool_and(proven) FROM backup_restore($
 is(join(' ', map { finish($_)->{state} } @together), '     ', 'six restores at once');
 
 # a backup during a restore waits and then has its outcome; a restore waits for a backup that reads
-$restore = start($node, fault('restore.before_proof=sleep:1000') . "SELECT bool_and(proven) FROM backup_restore('$good')");
+$restore = start($node, fault('restore.before_proof=sleep:3000') . "SELECT bool_and(proven) FROM backup_restore('$good')");
 wait_asleep($restore);
 my $backup = start($node, "SELECT id FROM backup_create()");
 wait_blocked($backup);
@@ -187,7 +187,7 @@ is_outcome(finish($restore), '', 'a backup during a restore: the restore');
 my $after = finish($backup);
 is_outcome($after, '', 'the backup');
 is(value($node, "SELECT rows FROM backup_show('$after->{out}') WHERE name = 'topics'"), 300, 'holds what was restored');
-$backup = start($node, fault('backup.table_read=sleep:1000') . 'SELECT id FROM backup_create()');
+$backup = start($node, fault('backup.table_read=sleep:3000') . 'SELECT id FROM backup_create()');
 wait_asleep($backup);
 $restore = start($node, "SELECT bool_and(proven) FROM backup_restore('$other')");
 wait_blocked($restore);
