@@ -73,9 +73,10 @@ Json plain(const char* table_class, const Noun& noun) { return Json{{"class", ta
 void add_content(Json& tables) {
   Json course = copied("root", {{"courses", "course"}}, Json::array());
   course["force"] = {{"status", "DRAFT"}, {"state", "DRAFT"}, {"published", false}, {"is_published", false}};
-  course["reset"] = {{"published_at", nullptr},  {"archived_at", nullptr},   {"views", 0},          {"view_count", 0},      {"views_count", 0},    {"enrollment_count", 0}, {"enrollments_count", 0},
-                     {"student_count", 0},       {"students_count", 0},      {"rating", nullptr},   {"average_rating", nullptr}, {"rating_count", 0}, {"ratings_count", 0},  {"review_count", 0},
-                     {"completion_count", 0}};
+  for (const char* counter : {"views", "view_count", "views_count", "enrollment_count", "enrollments_count", "student_count", "students_count", "rating_count", "ratings_count", "review_count",
+                              "completion_count"})
+    course["reset"][counter] = 0;
+  for (const char* result : {"published_at", "archived_at", "rating", "average_rating"}) course["reset"][result] = nullptr;
   course["unique"] = {{"slug", "suffix"}, {"code", "suffix"}, {"join_code", "regenerate"}, {"invite_code", "regenerate"}, {"access_code", "regenerate"}, {"enrollment_key", "regenerate"}};
   tables["courses"] = std::move(course);
 

@@ -1,6 +1,5 @@
 // JSON to Profile: every problem is collected with its place before anything is raised.
-#include <algorithm>
-#include <functional>
+#include <span>
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
@@ -19,12 +18,17 @@ class Reader {
   Profile profile(const Json& definition);
 
  private:
-  using Member = std::function<void(const std::string& path, const Json& value)>;
-  using Members = std::vector<std::pair<const char*, Member>>;
+  // What reads one member of an object into what the object describes.
+  template <class Subject>
+  struct Member {
+    const char* name;
+    void (*read)(Reader& reader, Subject& subject, const std::string& path, const Json& value);
+  };
 
   void problem(const std::string& path, const std::string& what) { problems_.push_back(path + ": " + what); }
-  // Calls the reader of each member; what has none is a problem.
-  void members(const std::string& path, const Json& object, const Members& known);
+  // Reads every member of the object into `subject`; one that is not known is a problem.
+  template <class Subject>
+  void members(const std::string& path, const Json& object, Subject& subject, std::span<const Member<Subject>> known);
   bool is_object(const std::string& path, const Json& value);
   std::string text(const std::string& path, const Json& value);
   bool flag(const std::string& path, const Json& value, bool otherwise);
@@ -36,9 +40,22 @@ class Reader {
   std::vector<std::pair<std::string, std::string>> texts(const std::string& path, const Json& value);
   template <class Enum>
   Enum choice(const std::string& path, const Json& value, std::initializer_list<std::pair<const char*, Enum>> choices);
+  void format(const std::string& path, const Json& value);
+  void version(const std::string& path, const Json& value);
+  void own_name(const std::string& path, const Json& value);
+  void tables(Profile& profile, const std::string& path, const Json& value);
   void table(TableProfile& table, const std::string& path, const Json& value);
+  TableClass table_class(const std::string& path, const Json& value);
+  MissingPolicy missing(const std::string& path, const Json& value);
+  std::vector<std::string> names(const std::string& path, const Json& value);
+  void columns(TableProfile& table, const std::string& path, const Json& value);
+  void unique(TableProfile& table, const std::string& path, const Json& value);
+  void enum_map(TableProfile& table, const std::string& path, const Json& value);
+  void references(TableProfile& table, const std::string& path, const Json& value);
   void id(TableProfile& table, const std::string& path, const Json& value);
   Reference reference(const std::string& path, const Json& value);
+  static std::vector<Member<Reference>> known_members(ReferenceKind kind);
+  void json_path(Reference& reference, const std::string& path, const Json& value);
   void pattern(Reference& reference, const std::string& path, const Json& value);
   void check_reference(const Reference& reference, const std::string& path);
   void check_whole(const Profile& profile);
@@ -47,13 +64,16 @@ class Reader {
   std::vector<std::string> problems_;
 };
 
-void Reader::members(const std::string& path, const Json& object, const Members& known) {
+template <class Subject>
+void Reader::members(const std::string& path, const Json& object, Subject& subject, std::span<const Member<Subject>> known) {
   for (const auto& [name, value] : object.items()) {
-    const auto found = std::find_if(known.begin(), known.end(), [&, &name = name](const auto& member) { return name == member.first; });
-    if (found == known.end())
+    const Member<Subject>* found = nullptr;
+    for (const auto& member : known)
+      if (name == member.name) found = &member;
+    if (found == nullptr)
       problem(path, "unknown member \"" + printable(name) + "\"");
     else
-      found->second(path + "." + name, value);
+      found->read(*this, subject, path + "." + name, value);
   }
 }
 
@@ -143,7 +163,8 @@ Enum Reader::choice(const std::string& path, const Json& value, std::initializer
 
 void Reader::id(TableProfile& table, const std::string& path, const Json& value) {
   if (value.is_object()) {
-    members(path, value, {{"expression", [&](auto& at, auto& v) { table.id_expression = text(at, v); }}});
+    static constexpr Member<TableProfile> known[] = {{"expression", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.id_expression = r.text(at, v); }}};
+    members<TableProfile>(path, value, table, known);
     table.id = IdGenerator::expression;
     if (!value.contains("expression")) problem(path, "must be a generator's name or {\"expression\": \"SQL\"}");
     return;
@@ -164,6 +185,35 @@ void Reader::pattern(Reference& reference, const std::string& path, const Json& 
   if (reference.before.empty()) problem(path, "must have some text before {id}");
 }
 
+// Members of a reference of this kind. A definition that names one of another kind is wrong.
+std::vector<Reader::Member<Reference>> Reader::known_members(ReferenceKind kind) {
+  using One = Member<Reference>;
+  static constexpr auto columns = [](Reader& r, Reference& reference, const std::string& at, const Json& v) { reference.columns = r.list(at, v); };
+  static constexpr One every[] = {{"kind", [](Reader&, Reference&, const std::string&, const Json&) {}}, {"columns", columns}, {"column", columns}};
+  static constexpr One polymorphic[] = {{"type_column", [](Reader& r, Reference& reference, const std::string& at, const Json& v) { reference.type_column = r.text(at, v); }},
+                                        {"types", [](Reader& r, Reference& reference, const std::string& at, const Json& v) { reference.types = r.texts(at, v); }}};
+  static constexpr One one_table[] = {{"table", [](Reader& r, Reference& reference, const std::string& at, const Json& v) { reference.table = r.text(at, v); }},
+                                      {"to", [](Reader& r, Reference& reference, const std::string& at, const Json& v) { reference.to = r.list(at, v); }}};
+  static constexpr One json{"path", [](Reader& r, Reference& reference, const std::string& at, const Json& v) { r.json_path(reference, at, v); }};
+  static constexpr One text{"pattern", [](Reader& r, Reference& reference, const std::string& at, const Json& v) { r.pattern(reference, at, v); }};
+  std::vector<One> known(std::begin(every), std::end(every));
+  if (kind == ReferenceKind::polymorphic)
+    known.insert(known.end(), std::begin(polymorphic), std::end(polymorphic));
+  else
+    known.insert(known.end(), std::begin(one_table), std::end(one_table));
+  if (kind == ReferenceKind::json) known.push_back(json);
+  if (kind == ReferenceKind::text) known.push_back(text);
+  return known;
+}
+
+void Reader::json_path(Reference& reference, const std::string& path, const Json& value) {
+  reference.path_text = text(path, value);
+  if (auto steps = parse_path(reference.path_text))
+    reference.path = std::move(*steps);
+  else
+    problem(path, "must be a path of names, [*] and **, as in $.blocks[*].lessonId");
+}
+
 Reference Reader::reference(const std::string& path, const Json& value) {
   Reference reference;
   if (!is_object(path, value)) return reference;
@@ -175,25 +225,7 @@ Reference Reader::reference(const std::string& path, const Json& value) {
                                             {"array", ReferenceKind::array},
                                             {"json", ReferenceKind::json},
                                             {"text", ReferenceKind::text}});
-  const auto columns = [&](auto& at, auto& v) { reference.columns = list(at, v); };
-  Members known{{"kind", [](auto&, auto&) {}}, {"columns", columns}, {"column", columns}};
-  if (reference.kind == ReferenceKind::polymorphic) {
-    known.push_back({"type_column", [&](auto& at, auto& v) { reference.type_column = text(at, v); }});
-    known.push_back({"types", [&](auto& at, auto& v) { reference.types = texts(at, v); }});
-  } else {
-    known.push_back({"table", [&](auto& at, auto& v) { reference.table = text(at, v); }});
-    known.push_back({"to", [&](auto& at, auto& v) { reference.to = list(at, v); }});
-  }
-  if (reference.kind == ReferenceKind::json)
-    known.push_back({"path", [&](auto& at, auto& v) {
-                       reference.path_text = text(at, v);
-                       if (auto steps = parse_path(reference.path_text))
-                         reference.path = std::move(*steps);
-                       else
-                         problem(at, "must be a path of names, [*] and **, as in $.blocks[*].lessonId");
-                     }});
-  if (reference.kind == ReferenceKind::text) known.push_back({"pattern", [&](auto& at, auto& v) { pattern(reference, at, v); }});
-  members(path, value, known);
+  members<Reference>(path, value, reference, known_members(reference.kind));
   check_reference(reference, path);
   return reference;
 }
@@ -213,70 +245,83 @@ void Reader::check_reference(const Reference& reference, const std::string& path
 }
 
 void Reader::table(TableProfile& table, const std::string& path, const Json& value) {
+  static constexpr Member<TableProfile> known[] = {
+      {"class", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.table_class = r.table_class(at, v); }},
+      {"names", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.names = r.names(at, v); }},
+      {"columns", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { r.columns(t, at, v); }},
+      {"key", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.key = r.list(at, v); }},
+      {"order", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.order = r.list(at, v); }},
+      {"owned_by", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.owned_by = r.lists(at, v); }},
+      {"natural_key", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.natural_key = r.lists(at, v); }},
+      {"display", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.display = r.list(at, v); }},
+      {"whole", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.whole = r.flag(at, v, false); }},
+      {"missing", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.missing = r.missing(at, v); }},
+      {"hash", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.hash = r.list(at, v); }},
+      {"omit", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.omit = r.list(at, v); }},
+      {"filter", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.filter = r.filter(at, v); }},
+      {"force", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.force = r.values(at, v); }},
+      {"reset", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.reset = r.values(at, v); }},
+      {"fill", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.fill = r.values(at, v); }},
+      {"context", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { t.context = r.texts(at, v); }},
+      {"id", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { r.id(t, at, v); }},
+      {"unique", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { r.unique(t, at, v); }},
+      {"enum_map", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { r.enum_map(t, at, v); }},
+      {"references", [](Reader& r, TableProfile& t, const std::string& at, const Json& v) { r.references(t, at, v); }},
+      // notes of graph_profile_suggest()
+      {"reason", [](Reader& r, TableProfile&, const std::string& at, const Json& v) { r.text(at, v); }},
+      {"rows", [](Reader&, TableProfile&, const std::string&, const Json&) {}},
+  };
   table.names = {table.name};
   if (!is_object(path, value)) return;
-  members(path, value,
-          {{"class", [&](auto& at, auto& v) {
-              table.table_class = choice<TableClass>(at, v,
-                                                     {{"root", TableClass::root},
-                                                      {"own", TableClass::own},
-                                                      {"link", TableClass::link},
-                                                      {"ref", TableClass::ref},
-                                                      {"bank", TableClass::bank},
-                                                      {"context", TableClass::context},
-                                                      {"exclude", TableClass::exclude}});
-            }},
-           {"names", [&](auto& at, auto& v) {
-              table.names = list(at, v);
-              if (table.names.empty()) problem(at, "must name a table");
-            }},
-           {"columns", [&](auto& at, auto& v) {
-              if (!is_object(at, v)) return;
-              for (const auto& [column, names] : v.items()) table.columns.emplace_back(column, list(at + "." + column, names));
-            }},
-           {"key", [&](auto& at, auto& v) { table.key = list(at, v); }},
-           {"order", [&](auto& at, auto& v) { table.order = list(at, v); }},
-           {"owned_by", [&](auto& at, auto& v) { table.owned_by = lists(at, v); }},
-           {"natural_key", [&](auto& at, auto& v) { table.natural_key = lists(at, v); }},
-           {"display", [&](auto& at, auto& v) { table.display = list(at, v); }},
-           {"whole", [&](auto& at, auto& v) { table.whole = flag(at, v, false); }},
-           {"missing", [&](auto& at, auto& v) {
-              table.missing = choice<MissingPolicy>(at, v,
-                                                    {{"error", MissingPolicy::error},
-                                                     {"null", MissingPolicy::null},
-                                                     {"create", MissingPolicy::create},
-                                                     {"skip_row", MissingPolicy::skip_row}});
-            }},
-           {"hash", [&](auto& at, auto& v) { table.hash = list(at, v); }},
-           {"omit", [&](auto& at, auto& v) { table.omit = list(at, v); }},
-           {"filter", [&](auto& at, auto& v) { table.filter = filter(at, v); }},
-           {"force", [&](auto& at, auto& v) { table.force = values(at, v); }},
-           {"reset", [&](auto& at, auto& v) { table.reset = values(at, v); }},
-           {"fill", [&](auto& at, auto& v) { table.fill = values(at, v); }},
-           {"context", [&](auto& at, auto& v) { table.context = texts(at, v); }},
-           {"id", [&](auto& at, auto& v) { id(table, at, v); }},
-           {"unique", [&](auto& at, auto& v) {
-              if (!is_object(at, v)) return;
-              for (const auto& [column, policy] : v.items())
-                table.unique.emplace_back(column, choice<UniquePolicy>(at + "." + column, policy,
-                                                                       {{"suffix", UniquePolicy::suffix},
-                                                                        {"regenerate", UniquePolicy::regenerate},
-                                                                        {"null", UniquePolicy::null},
-                                                                        {"error", UniquePolicy::error}}));
-            }},
-           {"enum_map", [&](auto& at, auto& v) {
-              if (!is_object(at, v)) return;
-              for (const auto& [column, labels] : v.items()) table.enum_map.emplace_back(column, texts(at + "." + column, labels));
-            }},
-           {"references", [&](auto& at, auto& v) {
-              if (!v.is_array()) return problem(at, "must be a list");
-              for (std::size_t i = 0; i < v.size(); ++i) table.references.push_back(reference(at + "[" + std::to_string(i) + "]", v[i]));
-            }},
-           // notes of graph_profile_suggest()
-           {"reason", [&](auto& at, auto& v) { text(at, v); }},
-           {"rows", [](auto&, auto&) {}}});
+  members<TableProfile>(path, value, table, known);
   if (!value.contains("class")) problem(path, "needs \"class\"");
   if (table.missing == MissingPolicy::create) table.whole = true;
+}
+
+TableClass Reader::table_class(const std::string& path, const Json& value) {
+  return choice<TableClass>(path, value,
+                            {{"root", TableClass::root},
+                             {"own", TableClass::own},
+                             {"link", TableClass::link},
+                             {"ref", TableClass::ref},
+                             {"bank", TableClass::bank},
+                             {"context", TableClass::context},
+                             {"exclude", TableClass::exclude}});
+}
+
+MissingPolicy Reader::missing(const std::string& path, const Json& value) {
+  return choice<MissingPolicy>(path, value,
+                               {{"error", MissingPolicy::error}, {"null", MissingPolicy::null}, {"create", MissingPolicy::create}, {"skip_row", MissingPolicy::skip_row}});
+}
+
+std::vector<std::string> Reader::names(const std::string& path, const Json& value) {
+  auto names = list(path, value);
+  if (names.empty()) problem(path, "must name a table");
+  return names;
+}
+
+void Reader::columns(TableProfile& table, const std::string& path, const Json& value) {
+  if (!is_object(path, value)) return;
+  for (const auto& [column, names] : value.items()) table.columns.emplace_back(column, list(path + "." + column, names));
+}
+
+void Reader::unique(TableProfile& table, const std::string& path, const Json& value) {
+  if (!is_object(path, value)) return;
+  for (const auto& [column, policy] : value.items())
+    table.unique.emplace_back(
+        column, choice<UniquePolicy>(
+                    path + "." + column, policy,
+                    {{"suffix", UniquePolicy::suffix}, {"regenerate", UniquePolicy::regenerate}, {"null", UniquePolicy::null}, {"error", UniquePolicy::error}}));
+}
+
+void Reader::enum_map(TableProfile& table, const std::string& path, const Json& value) {
+  if (!is_object(path, value)) return;
+  for (const auto& [column, labels] : value.items()) table.enum_map.emplace_back(column, texts(path + "." + column, labels));
+}
+
+void Reader::references(TableProfile& table, const std::string& path, const Json& value) {
+  if (!value.is_array()) return problem(path, "must be a list");
+  for (std::size_t i = 0; i < value.size(); ++i) table.references.push_back(reference(path + "[" + std::to_string(i) + "]", value[i]));
 }
 
 void Reader::check_whole(const Profile& profile) {
@@ -302,32 +347,41 @@ void Reader::check_whole(const Profile& profile) {
   }
 }
 
+void Reader::format(const std::string& path, const Json& value) {
+  if (value != "pg_snapback_profile") problem(path, "must be pg_snapback_profile");
+}
+
+void Reader::version(const std::string& path, const Json& value) {
+  if (!value.is_number_integer() || value.get<std::int64_t>() < 1) return problem(path, "must be a natural number");
+  if (value.get<std::int64_t>() > profile_version) problem(path, "is newer than this version of pg_snapback reads");
+}
+
+void Reader::own_name(const std::string& path, const Json& value) {
+  if (text(path, value) != name_) problem(path, "must be \"" + printable(name_) + "\"");
+}
+
+void Reader::tables(Profile& profile, const std::string& path, const Json& value) {
+  if (!is_object(path, value)) return;
+  for (const auto& [name, described] : value.items()) {
+    TableProfile one;
+    one.name = name;
+    table(one, path + "." + name, described);
+    profile.tables.push_back(std::move(one));
+  }
+}
+
 Profile Reader::profile(const Json& definition) {
+  static constexpr Member<Profile> known[] = {
+      {"format", [](Reader& r, Profile&, const std::string& at, const Json& v) { r.format(at, v); }},
+      {"version", [](Reader& r, Profile&, const std::string& at, const Json& v) { r.version(at, v); }},
+      {"name", [](Reader& r, Profile&, const std::string& at, const Json& v) { r.own_name(at, v); }},
+      {"root", [](Reader& r, Profile& p, const std::string& at, const Json& v) { p.root = r.text(at, v); }},
+      {"strict", [](Reader& r, Profile& p, const std::string& at, const Json& v) { p.strict = r.flag(at, v, true); }},
+      {"tables", [](Reader& r, Profile& p, const std::string& at, const Json& v) { r.tables(p, at, v); }},
+  };
   Profile profile;
   profile.name = name_;
-  if (is_object("$", definition))
-    members("$", definition,
-            {{"format", [&](auto& at, auto& v) {
-                if (v != "pg_snapback_profile") problem(at, "must be pg_snapback_profile");
-              }},
-             {"version", [&](auto& at, auto& v) {
-                if (!v.is_number_integer() || v.template get<std::int64_t>() < 1) return problem(at, "must be a natural number");
-                if (v.template get<std::int64_t>() > profile_version) problem(at, "is newer than this version of pg_snapback reads");
-              }},
-             {"name", [&](auto& at, auto& v) {
-                if (text(at, v) != name_) problem(at, "must be \"" + printable(name_) + "\"");
-              }},
-             {"root", [&](auto& at, auto& v) { profile.root = text(at, v); }},
-             {"strict", [&](auto& at, auto& v) { profile.strict = flag(at, v, true); }},
-             {"tables", [&](auto& at, auto& v) {
-                if (!is_object(at, v)) return;
-                for (const auto& [name, value] : v.items()) {
-                  TableProfile one;
-                  one.name = name;
-                  table(one, at + "." + name, value);
-                  profile.tables.push_back(std::move(one));
-                }
-              }}});
+  if (is_object("$", definition)) members<Profile>("$", definition, profile, known);
   check_whole(profile);
   if (problems_.empty()) return profile;
   std::string detail;
@@ -349,33 +403,6 @@ Profile parse_profile(const std::string& name, std::string_view text) {
     throw error(sqlstate::invalid_parameter_value, "profile \"" + printable(name) + "\" is not valid", problem.message());
   }
   return parse_profile(name, definition);
-}
-
-Json extend_profile(const Json& base, const Json& definition) {
-  Json extended = base;
-  for (const auto& [name, value] : definition.items()) {
-    if (name == "extends") continue;
-    if (name != "tables" || !value.is_object()) {
-      extended[name] = value;
-      continue;
-    }
-    for (const auto& [table, members] : value.items()) {
-      Json& tables = extended["tables"];
-      if (members.is_null()) {
-        tables.erase(table);
-      } else if (members.is_object() && tables.contains(table) && tables[table].is_object()) {
-        for (const auto& [member, setting] : members.items()) {
-          if (setting.is_null())
-            tables[table].erase(member);
-          else
-            tables[table][member] = setting;
-        }
-      } else {
-        tables[table] = members;
-      }
-    }
-  }
-  return extended;
 }
 
 }  // namespace snapback::graph

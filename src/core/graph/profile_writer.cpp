@@ -70,4 +70,31 @@ Json profile_to_json(const Profile& profile) {
   return json;
 }
 
+Json extend_profile(const Json& base, const Json& definition) {
+  Json extended = base;
+  for (const auto& [name, value] : definition.items()) {
+    if (name == "extends") continue;
+    if (name != "tables" || !value.is_object()) {
+      extended[name] = value;
+      continue;
+    }
+    for (const auto& [table, members] : value.items()) {
+      Json& tables = extended["tables"];
+      if (members.is_null()) {
+        tables.erase(table);
+      } else if (members.is_object() && tables.contains(table) && tables[table].is_object()) {
+        for (const auto& [member, setting] : members.items()) {
+          if (setting.is_null())
+            tables[table].erase(member);
+          else
+            tables[table][member] = setting;
+        }
+      } else {
+        tables[table] = members;
+      }
+    }
+  }
+  return extended;
+}
+
 }  // namespace snapback::graph
