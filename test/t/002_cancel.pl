@@ -63,6 +63,8 @@ sub cancelled_quickly
 	my $delay = $options{delay} // 0;
 	foreach my $try (1 .. 12)
 	{
+		# a restore that was over has left nothing for the next one to do
+		$node->safe_psql('postgres', $options{before}) if $options{before};
 		my $job = start($node, $sql);
 		my $table = $options{table} ? "'$options{table}'" : 'NULL';
 		$seconds = value($node, "SELECT cancel_in('$job->{name}', '$phase', $table, $delay)");
@@ -79,6 +81,7 @@ sub cancelled_quickly
 my $good = value($node, "SELECT id FROM backup_create()");
 $node->safe_psql('postgres', "UPDATE topics SET title = 'x' WHERE id = 1");
 my $restore = "SELECT * FROM backup_restore('$good', '{subjects,topics}', safety_backup => false)";
+my @differing = (before => "UPDATE topics SET title = 'x' WHERE id = 1");
 
 # lock waits
 {
@@ -106,17 +109,17 @@ cancelled_quickly('a comparison', "SELECT * FROM backup_compare('$good', '{topic
 cancelled_quickly('a dry run', "SELECT * FROM backup_restore('$good', '{topics}', dry_run => true)", 'reading tables');
 
 # restore
-cancelled_quickly('a restore that writes rows', $restore, 'writing rows', table => 'public.topics', delay => 0.1);
-cancelled_quickly('a restore that builds indexes', $restore, 'building indexes', table => 'public.topics', delay => 0.1);
-cancelled_quickly('a restore that checks foreign keys', $restore, 'checking foreign keys', delay => 0.02);
-cancelled_quickly('a restore that proves', $restore, 'proving', table => 'public.topics', delay => 0.02);
-cancelled_quickly('a restore in its safety backup', "SELECT * FROM backup_restore('$good', '{subjects,topics}')", 'reading tables', table => 'public.topics', delay => 0.02);
+cancelled_quickly('a restore that writes rows', $restore, 'writing rows', table => 'public.topics', delay => 0.1, @differing);
+cancelled_quickly('a restore that builds indexes', $restore, 'building indexes', table => 'public.topics', delay => 0.1, @differing);
+cancelled_quickly('a restore that checks foreign keys', $restore, 'checking foreign keys', delay => 0.02, @differing);
+cancelled_quickly('a restore that proves', $restore, 'proving', table => 'public.topics', delay => 0.02, @differing);
+cancelled_quickly('a restore in its safety backup', "SELECT * FROM backup_restore('$good', '{subjects,topics}')", 'reading tables', table => 'public.topics', delay => 0.02, @differing);
 cancelled_quickly('a restore into another schema', "SELECT * FROM backup_restore('$good', '{subjects,topics}', into_schema => 'beside')", 'CREATE INDEX', delay => 0.05);
-$node->safe_psql('postgres', "UPDATE huge SET id = 2");
-cancelled_quickly('a restore of one large value', "SELECT * FROM backup_restore('$good', '{huge}', safety_backup => false)", 'writing rows', table => 'public.huge', delay => 0.1);
-$node->safe_psql('postgres', "UPDATE huge SET id = 1; DELETE FROM topics WHERE id % 2 = 0");
-cancelled_quickly('a restore of missing rows', "SELECT * FROM backup_restore('$good', '{topics}', 'missing', safety_backup => false)", 'writing rows', delay => 0.3);
-cancelled_quickly('a restore that overwrites', "SELECT * FROM backup_restore('$good', '{topics}', 'upsert', safety_backup => false)", 'writing rows', delay => 0.3);
+cancelled_quickly('a restore of one large value', "SELECT * FROM backup_restore('$good', '{huge}', safety_backup => false)", 'writing rows', table => 'public.huge', delay => 0.1, before => 'UPDATE huge SET id = 2');
+$node->safe_psql('postgres', "UPDATE huge SET id = 1");
+my @missing = (before => 'DELETE FROM topics WHERE id % 2 = 0');
+cancelled_quickly('a restore of missing rows', "SELECT * FROM backup_restore('$good', '{topics}', 'missing', safety_backup => false)", 'writing rows', delay => 0.3, @missing);
+cancelled_quickly('a restore that overwrites', "SELECT * FROM backup_restore('$good', '{topics}', 'upsert', safety_backup => false)", 'writing rows', delay => 0.3, @missing);
 is(value($node, "SELECT count(*) FROM topics"), $rows / 2, 'nothing was changed by all this');
 is(value($node, "SELECT count(*) FROM pg_namespace WHERE nspname = 'beside' OR nspname LIKE 'snapback_verify%'"), 0, 'no schema is left');
 is(value($node, "SELECT string_agg(id, ' ') FROM backup_list()"), $good, 'and no other backup');
