@@ -1,6 +1,7 @@
 // Writing what find_difference() found.
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/row_writer.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/table_difference.hpp"
 

@@ -8,13 +8,18 @@ use SnapbackTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+# money is written otherwise where R$ is the currency: a locale of our own making, where the system has what it takes
+my $locales = PostgreSQL::Test::Utils::tempdir_short();
+my $currency = system("localedef -i pt_BR -f UTF-8 $locales/pt_BR.UTF-8 >/dev/null 2>&1") == 0 ? 'pt_BR.UTF-8' : 'C';
+$ENV{LOCPATH} = $locales if $currency ne 'C';
+note("lc_monetary: $currency");
 my $node = new_server('values', bare => 1);
 
 # two sessions that agree in nothing
 my $here = "SET DateStyle = 'German, DMY'; SET TimeZone = 'Asia/Kathmandu'; SET IntervalStyle = 'sql_standard'; SET bytea_output = 'escape'; SET extra_float_digits = -15;"
   . "SET lc_monetary = 'C'; SET search_path = odd, public; SET quote_all_identifiers = on; SET standard_conforming_strings = off; SET backslash_quote = on; SET xmloption = document; SET array_nulls = off;";
 my $there = "SET DateStyle = 'SQL, MDY'; SET TimeZone = 'America/St_Johns'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 3;"
-  . "SET search_path = public; SET quote_all_identifiers = off; SET xmloption = content; SET xmlbinary = hex;";
+  . "SET lc_monetary = '$currency'; SET search_path = public; SET quote_all_identifiers = off; SET xmloption = content; SET xmlbinary = hex;";
 
 # Every type of the catalog that a column can have and whose input takes some text of ours: alone, in an array, in a domain, in a composite and in an array of those.
 my $tables = <<'END';
@@ -47,8 +52,10 @@ BEGIN
     n := CASE type.typname WHEN 'bpchar' THEN 'character(7)' WHEN 'bit' THEN 'bit(5)' ELSE type.oid::regtype::text END;
     EXECUTE format('CREATE DOMAIN odd.%I AS %s', 'd_' || type.typname, n);
     EXECUTE format('CREATE TYPE odd.%I AS (a %s, b text, c odd.%I)', 'c_' || type.typname, n, 'd_' || type.typname);
-    EXECUTE format('CREATE TABLE odd.%I (id integer PRIMARY KEY, v %s, d odd.%3$I, a %2$s[], c odd.%4$I, ac odd.%4$I[])', 'T ' || type.typname, n, 'd_' || type.typname, 'c_' || type.typname);
-    EXECUTE format('INSERT INTO odd.%1$I SELECT row_number() OVER (), value::%2$s, value::%2$s, CASE WHEN %3$L NOT LIKE ''%%vector'' THEN ARRAY[value::%2$s, NULL] END, ROW(value::%2$s, NULL, value::%2$s)::odd.%4$I, ARRAY[ROW(value::%2$s, ''"'', NULL), NULL]::odd.%4$I[] FROM public.samples WHERE public.takes(%5$s, value)',
+    EXECUTE format('CREATE DOMAIN odd.%I AS odd.%I[] CHECK (cardinality(VALUE) < 9)', 'dc_' || type.typname, 'c_' || type.typname);
+    EXECUTE format('CREATE TABLE odd.%I (id integer PRIMARY KEY, v %s, d odd.%3$I, a %2$s[], c odd.%4$I, ac odd.%4$I[], dc odd.%5$I)', 'T ' || type.typname, n, 'd_' || type.typname, 'c_' || type.typname, 'dc_' || type.typname);
+    EXECUTE format('INSERT INTO odd.%1$I SELECT row_number() OVER (), value::%2$s, value::%2$s, CASE WHEN %3$L NOT LIKE ''%%vector'' THEN ARRAY[value::%2$s, NULL] END, ROW(value::%2$s, NULL, value::%2$s)::odd.%4$I, ARRAY[ROW(value::%2$s, ''"'', NULL), NULL]::odd.%4$I[],
+                           ARRAY[ROW(value::%2$s, ''{}'', value::%2$s)]::odd.%4$I[] FROM public.samples WHERE public.takes(%5$s, value)',
       'T ' || type.typname, n, type.typname, 'c_' || type.typname, type.oid);
     EXECUTE format('INSERT INTO odd.%I (id) VALUES (0)', 'T ' || type.typname);
   END LOOP;
@@ -58,6 +65,20 @@ CREATE TABLE odd.more (id integer PRIMARY KEY, mood odd.mood, moods odd.mood[], 
 INSERT INTO odd.more VALUES (1, 'it''s', '{"\"q\"","a,b",NULL," "}', '{{1,2},{3,NULL}}', '[-3:-1]={1,2,3}', 1.5, 'abc', '2026-01-01 00:00:00.129', '1 2:03:04.56', E'\x01'), (2, NULL, '{}', '{}', '{NULL}', -0.0000001, '', '-infinity', '0', ''),
   (3, 'Ä', NULL, NULL, NULL, 'NaN', NULL, NULL, NULL, NULL);
 INSERT INTO odd.more (id, n) SELECT 1000 + g, (random() * 1e12)::numeric(20, 7) FROM generate_series(1, 500) g;
+-- values that nobody thought of
+CREATE TABLE odd.random AS SELECT g AS id, (random() * 65535 - 32768)::int::smallint AS i2, ((random() - 0.5) * 2.0 ^ (g % 31))::int AS i4, ((random() - 0.5) * 2.0 ^ (g % 63))::bigint AS i8,
+  ((random() - 0.5) * 10.0 ^ (g % 70 - 35))::real AS f4, ((random() - 0.5) * 10.0 ^ (g % 600 - 300)) AS f8, round((random()::numeric - 0.5) * 10::numeric ^ (g % 40), g % 30) AS n, random() < 0.5 AS b,
+  (random() * 1e9)::bigint::money AS m, (SELECT string_agg(chr(1 + (random() * 126)::int), '') FROM generate_series(1, g % 40 + (random() * 3)::int)) AS t, decode(md5(random()::text), 'hex') AS by,
+  date '2000-01-01' + ((random() - 0.5) * 1400000)::int AS d, timestamp '2000-01-01' + (random() - 0.5) * 1e10 * interval '1 s' AS ts, timestamptz '2000-01-01 00:00+00' + (random() - 0.5) * 1e11 * interval '1 s' AS tz,
+  time '00:00' + random() * interval '1 day' AS ti, timetz '00:00+00' + random() * interval '1 day' AS ttz, make_interval((random() * 100 - 50)::int, (random() * 40 - 20)::int, 0, (random() * 99 - 50)::int, (random() * 50 - 25)::int, 0, random() * 100 - 50) AS iv,
+  md5(random()::text)::uuid AS u, set_masklen(inet '0.0.0.0' + (random() * 4294967295)::bigint, g % 33) AS ip, int8range((random() * 1e9)::bigint - 1000000000, (random() * 1e9)::bigint, '[]') AS r, nummultirange(numrange(0, random()::numeric), numrange(2, 2 + random()::numeric)) AS mr,
+  point(random() * 10.0 ^ (g % 200 - 100), -random()) AS p, ((random() * 2147483647)::int::bit(32))::bit varying AS vb, jsonb_build_object('a', random(), 'b', ARRAY[md5(random()::text), NULL], 'c', (random() - 0.5)::numeric * 10::numeric ^ (g % 100)) AS j,
+  to_tsvector('simple', md5(random()::text) || ' ' || md5(random()::text)) AS tv, ('0/' || to_hex((random() * 2147483647)::int))::pg_lsn AS lsn, ((random() * 2147483647)::bigint::text)::xid8 AS x8, ARRAY[random()::real, NULL, -random()::real] AS fa, ((random() * 255 - 128)::int)::"char" AS c
+  FROM generate_series(1, 400) g;
+ALTER TABLE odd.random ADD PRIMARY KEY (id);
+CREATE TABLE odd.documents (id integer PRIMARY KEY, j json, jb jsonb);
+INSERT INTO odd.documents VALUES (1, E'{\n  "a" : 1,\n\t"a" : 2 ,"": [ ]}\n\n', '{"a": 2, "": []}'), (2, NULL, NULL), (3, 'null', 'null'), (4, (repeat('[', 500) || repeat(']', 500))::json, (repeat('{"k":', 500) || 'null' || repeat('}', 500))::jsonb),
+  (5, '1e400', '1e400'), (6, '"\u0000\ud83d"', '"\u007f\u001f"'), (7, '-0', '-0.00'), (8, '[1E5, 0.10 ]', '[1E5, 0.10, 12345678901234567890123456789012345678901234567890.5]');
 CREATE TABLE odd.floats (id integer PRIMARY KEY, f double precision, r real);
 INSERT INTO odd.floats SELECT g, (random() - 0.5) * 10.0 ^ (random() * 600 - 300), ((random() - 0.5) * 10.0 ^ (random() * 60 - 30))::real FROM generate_series(1, 2000) g;
 END
@@ -83,8 +104,10 @@ sub dumped
 	return join "\n", sort @rows;
 }
 
+my $contrib = $node->safe_psql('postgres', "SELECT count(*) = 3 FROM pg_available_extensions WHERE name IN ('hstore', 'citext', 'ltree')") eq 't';
 my @databases = (
-	[ 'utf8', 'UTF8', "INSERT INTO odd.more (id, note) SELECT 5000 + g, chr(g * 97 + 1) FROM generate_series(0, 500) g; INSERT INTO odd.more (id, note) VALUES (9000, U&'\\+01F600\\+0E0001\\+10FFFF')" ],
+	[ 'utf8', 'UTF8', "INSERT INTO odd.more (id, note) SELECT 5000 + g, chr(g * 97 + 1) FROM generate_series(0, 500) g; INSERT INTO odd.more (id, note) VALUES (9000, U&'\\+01F600\\+0E0001\\+10FFFF');"
+	  . 'INSERT INTO odd.more (id, note) SELECT 10000 + plane * 10 + nth, chr(plane * 65536 + at) FROM generate_series(0, 16) plane, unnest(ARRAY[9, 4660, 65533, 65535]) WITH ORDINALITY a (at, nth)' ],
 	[ 'latin1', 'LATIN1', q(INSERT INTO odd.more (id, note) SELECT 5000 + g, chr(g) FROM generate_series(1, 255) g) ],
 	[ 'euc_jp', 'EUC_JP', q(INSERT INTO odd.more (id, note) SELECT 5000 + g, convert_from(set_byte(set_byte('\x0000', 0, 176 + g / 94), 1, 161 + g % 94), 'EUC_JP') FROM generate_series(0, 900) g) ],
 	[ 'ascii', 'SQL_ASCII', q(INSERT INTO odd.more (id, note) SELECT 5000 + g, convert_from(set_byte('\x41', 0, g), 'SQL_ASCII') FROM generate_series(1, 255) g) ]);
@@ -99,6 +122,15 @@ foreach my $database (@databases)
 	my $client = $encoding eq 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8';
 	my $made = attempt($node, "SET client_encoding = '$client'; CREATE EXTENSION pg_snapback;\n$statements$more;", database => $name);
 	is_outcome($made, '', "$name: every type has its tables") or next;
+	# types of extensions, where those are installed
+	$node->safe_psql($name, <<'END') if $contrib;
+SET client_min_messages = error;
+CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree;
+CREATE DOMAIN odd.labels AS citext[];
+CREATE TABLE odd.contrib (id integer PRIMARY KEY, h hstore, ha hstore[], c citext, ca odd.labels, l ltree, la ltree[], q lquery);
+INSERT INTO odd.contrib SELECT g, hstore(ARRAY[ARRAY['a' || g, md5(g::text)], ARRAY['b "c"', NULL], ARRAY['', E'\\"\n']]), ARRAY[hstore('k', g::text), NULL], 'MiXed ' || g, ARRAY['A', NULL, 'b c'], ('Top.n' || g || '.x')::ltree, ARRAY['a.b'::ltree, ''], '*.a{1,2}' FROM generate_series(1, 50) g;
+INSERT INTO odd.contrib VALUES (0, '', '{}', '', '{}', '', '{}', '*');
+END
 	my $before = dumped($name);
 	cmp_ok(scalar(split /\n/, $before), '>', 1200, "$name: " . scalar(my @rows = split /\n/, $before) . ' rows of ' . $node->safe_psql($name, "SELECT count(*) FROM pg_tables WHERE schemaname = 'odd'") . ' tables');
 	my $taken = attempt($node, "$here\nSELECT id FROM public.backup_create('{odd.*}', verify => 'content')", database => $name);
@@ -115,6 +147,23 @@ foreach my $database (@databases)
 			is_outcome($refused, '0A000', "$name: $table is refused before anything is written");
 			like($refused->{message}, qr/need a database of encoding UTF8/, 'and says why');
 		}
+	}
+
+	# what cannot come back is refused by name, and nothing is written
+	if ($name eq 'utf8')
+	{
+		my @files = stored(storage($node));
+		my @refused = split /\n/, $node->safe_psql($name, "SELECT t.oid::regtype FROM pg_type t WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typname IN ('pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list', 'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary', 'gtsvector')");
+		cmp_ok(scalar(@refused), '>=', 7, 'types that cannot come back');
+		foreach my $type (@refused)
+		{
+			$node->safe_psql($name, "CREATE TABLE public.no_way (id integer, held $type)");
+			my $refusal = attempt($node, "SELECT backup_create('{public.no_way}')", database => $name);
+			is_outcome($refusal, '0A000', "$type is refused");
+			like($refusal->{message}, qr/cannot back up .*\Q$type\E/, 'by name');
+			$node->safe_psql($name, 'DROP TABLE public.no_way');
+		}
+		is_deeply([ stored(storage($node)) ], \@files, 'before anything is written');
 	}
 
 	# over other rows, and made anew
