@@ -123,22 +123,23 @@ LoadResult load_rows(Oid relid, const std::string& name, const ColumnMapping& ma
       bool more = reader.read(parser, slot->tts_values, slot->tts_isnull);
       MemoryContextSwitchTo(outer);
       if (!more) break;
+      bool points = false;
       call([&] {
         ResetPerTupleExprContext(target.estate());
         MemoryContext old = MemoryContextSwitchTo(owned.context);
         target.fill_defaults_unsafe(slot);
         ExecStoreVirtualTuple(slot);
-        target.complete_unsafe(slot, false);
+        points = target.complete_unsafe(slot, false);
         if (writer) writer->write_unsafe(slot, sink);
         MemoryContextSwitchTo(old);
         // the slot's own copy lasts until the batch is written, so that memory is that of one row and one batch
         ExecMaterializeSlot(slot);
-        MemoryContextReset(owned.context);
+        if (!points) MemoryContextReset(owned.context);
       });
       ++batch.used;
       ++result.rows;
       bytes += parser.last_row_size();
-      if (batch.used == batch_rows || bytes >= batch_bytes) {
+      if (points || batch.used == batch_rows || bytes >= batch_bytes) {
         flush();
         bytes = 0;
         check_interrupts();

@@ -4,6 +4,7 @@
 #include "pg/subtransaction.hpp"
 
 extern "C" {
+#include "access/detoast.h"
 #include "commands/tablecmds.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
@@ -55,13 +56,45 @@ void TableTarget::fill_defaults_unsafe(TupleTableSlot* slot) {
   }
 }
 
-void TableTarget::complete_unsafe(TupleTableSlot* slot, bool update) {
+namespace {
+
+// What a row may hold by itself, and the values that then stand outside of it. A tuple ends at 1 GB.
+constexpr Size largest_row = Size{1} << 29, largest_value_inside = Size{1} << 20;
+
+bool is_inside(TupleTableSlot* slot, int column) {
+  return !slot->tts_isnull[column] && TupleDescAttr(slot->tts_tupleDescriptor, column)->attlen == -1 &&
+         !VARATT_IS_EXTERNAL(DatumGetPointer(slot->tts_values[column]));
+}
+
+// Puts pointers in the place of large values when all together would make no tuple; the server's toaster follows them and stores one value after the other.
+bool point_at_large_values_unsafe(TupleTableSlot* slot) {
+  const int columns = slot->tts_tupleDescriptor->natts;
+  Size size = 0;
+  for (int i = 0; i < columns; ++i)
+    if (is_inside(slot, i)) size += VARSIZE_ANY(DatumGetPointer(slot->tts_values[i]));
+  if (size <= largest_row) return false;
+  for (int i = 0; i < columns; ++i) {
+    if (!is_inside(slot, i) || VARSIZE_ANY(DatumGetPointer(slot->tts_values[i])) <= largest_value_inside) continue;
+    varatt_indirect target = {reinterpret_cast<varlena*>(DatumGetPointer(slot->tts_values[i]))};
+    auto* pointer = static_cast<varlena*>(palloc0(INDIRECT_POINTER_SIZE));
+    SET_VARTAG_EXTERNAL(pointer, VARTAG_INDIRECT);
+    memcpy(VARDATA_EXTERNAL(pointer), &target, sizeof target);
+    slot->tts_values[i] = PointerGetDatum(pointer);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool TableTarget::complete_unsafe(TupleTableSlot* slot, bool update) {
+  const bool points = point_at_large_values_unsafe(slot);
   TupleConstr* constraints = RelationGetDescr(relation_)->constr;
   slot->tts_tableOid = RelationGetRelid(relation_);
   if (constraints != nullptr && constraints->has_generated_stored)
     ExecComputeStoredGenerated(info_, estate_, slot, update ? CMD_UPDATE : CMD_INSERT);
   if (constraints != nullptr) ExecConstraints(info_, slot, estate_);
   if (relation_->rd_rel->relispartition) ExecPartitionCheck(info_, slot, estate_, true);
+  return points;
 }
 
 void TableTarget::close() {

@@ -37,8 +37,9 @@ class TableTarget {
   ResultRelInfo* info() const { return info_; }
   // Fills defaults of columns the backup does not have into a slot's values (NULL without default).
   void fill_defaults_unsafe(TupleTableSlot* slot);
-  // Generated columns, NOT NULL, CHECK and partition bound of a stored virtual tuple.
-  void complete_unsafe(TupleTableSlot* slot, bool update);
+  // Generated columns, NOT NULL, CHECK and partition bound of a stored virtual tuple. True when the row is so large that its values now stand outside of the
+  // tuple: their memory, the current context's, has to last until the tuple is written.
+  bool complete_unsafe(TupleTableSlot* slot, bool update);
   void close();
 
  private:

@@ -45,7 +45,7 @@ Json not_captured(const std::vector<Oid>& tables) {
                      AND (c.reloptions IS NOT NULL OR c.reltablespace <> 0 OR c.relreplident <> 'd'
                           OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
                                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                                        AND (a.attstorage <> t.typstorage OR a.attcompression <> '' OR a.attoptions IS NOT NULL)))
+                                        AND (a.attstorage <> t.typstorage OR a.attcompression <> '')))
         UNION ALL SELECT 'large objects of the database', pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata
         UNION ALL SELECT 'views of the database', pg_catalog.count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                    WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'snapback') AND c.oid <> ALL ($1::oid[])

@@ -188,7 +188,7 @@ void note_migrations(RestorePlan& plan, pg::Progress& progress) {
 
 // What the data of one table stands against is said with the others' results instead of hiding them: the restore would raise it.
 void preview_or_refuse(const RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, pg::Progress& progress) {
-  auto about_data = [](const std::string& state) { return state != sqlstate::data_corrupted && pg::is_data_error(state); };
+  auto about_data = [](const std::string& state) { return state != sqlstate::data_corrupted && is_refused_value(state); };
   auto refusal = pg::in_subtransaction([&] { preview_table(plan, request, table, progress); }, about_data);
   if (!refusal) return;
   table.result.action = "refused";

@@ -1,6 +1,8 @@
 #include "service/verify.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
@@ -19,6 +21,31 @@ namespace snapback::service {
 
 namespace {
 
+// Types whose values are names of tables, roles and the like. That such an object is gone, or never was in this database, is no damage to a backup.
+bool names_objects(Oid type) {
+  Oid base = pg::call([&] {
+    Oid element = get_base_element_type(type);
+    return getBaseType(OidIsValid(element) ? element : type);
+  });
+  switch (base) {
+    case REGPROCOID:
+    case REGPROCEDUREOID:
+    case REGOPEROID:
+    case REGOPERATOROID:
+    case REGCLASSOID:
+    case REGTYPEOID:
+    case REGCONFIGOID:
+    case REGDICTIONARYOID:
+    case REGNAMESPACEOID:
+    case REGROLEOID:
+    case REGCOLLATIONOID:
+    case ACLITEMOID:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Types this database lacks are only parsed.
 std::vector<pg::ColumnTarget> verify_targets(const Json& head) {
   std::vector<pg::ColumnTarget> targets;
@@ -29,7 +56,7 @@ std::vector<pg::ColumnTarget> verify_targets(const Json& head) {
     target.position = static_cast<int>(targets.size());
     Oid type = InvalidOid;
     int32 typmod = -1;
-    if (pg::find_type(column.at("type").get<std::string>(), type, typmod)) {
+    if (pg::find_type(column.at("type").get<std::string>(), type, typmod) && !names_objects(type)) {
       target.type = type;
       target.typmod = typmod;
     }
@@ -96,13 +123,18 @@ void store_result(Repository& repository, const BackupInfo& backup, const Verify
 
 }  // namespace
 
+bool is_refused_value(const std::string& sqlstate) {
+  static const std::set<std::string> missing = {"3F000", "42704", "42883", "42P01"};
+  return pg::is_data_error(sqlstate) || missing.count(sqlstate) != 0;
+}
+
 std::vector<Problem> check_backup_content(BackupReader& reader, pg::Progress& progress) {
   pg::ServerInterrupts interrupts;
   const Manifest& manifest = reader.manifest();
   return reader.check_content(
       [&](std::size_t index, RowParser& parser, std::vector<Problem>& problems) {
         auto& table = manifest.tables[index];
-        auto refused = pg::in_subtransaction([&] { convert_rows(table.head, parser, progress); }, pg::is_data_error);
+        auto refused = pg::in_subtransaction([&] { convert_rows(table.head, parser, progress); }, is_refused_value);
         pg::fault_point("verify.table_converted");
         if (!refused) return;
         Problem problem;

@@ -22,6 +22,9 @@ struct VerifyResult {
 // `level`: files, content, restore. Damage is a result, not an error; it is stored in the sidecar where that can be written.
 VerifyResult verify_backup(const std::string& id, const std::string& level);
 
+// True for the SQLSTATEs with which a type refuses a value: of the data itself, or of an object that it names and that is not there (regclass and its like).
+bool is_refused_value(const std::string& sqlstate);
+
 // Level content over an open backup, the values converted by the types of this server. Runs no code of a table's or domain's owner.
 std::vector<Problem> check_backup_content(BackupReader& reader, pg::Progress& progress);
 

@@ -269,4 +269,18 @@ SELECT comes_back('a key that is NOT VALID', '{s.old_parent,s.old_child}', 'UPDA
 SELECT is((SELECT convalidated FROM pg_constraint WHERE conname = 'unproven'), false, 'is NOT VALID still');
 SELECT throws_ok('INSERT INTO s.old_child VALUES (100, 100)', '23503', NULL, 'and holds for new rows');
 
+-- ---- values that name tables ---------------------------------------------------------------------------------------------------------------------
+CREATE TABLE s.named (id integer PRIMARY KEY, r regclass, ra regclass[]);
+CREATE TABLE s.pointed_at ();
+INSERT INTO s.named VALUES (1, 's.pointed_at', '{s.pointed_at,NULL}'), (2, 'pg_class', NULL);
+SELECT id AS named FROM backup_create('{s.named}') \gset
+DELETE FROM s.named WHERE id = 1;
+DROP TABLE s.pointed_at;
+SELECT is((SELECT ok FROM backup_verify(:'named')), true, 'that a table is gone which a value names is no damage');
+SELECT alike((SELECT action || ': ' || note FROM backup_restore(:'named', dry_run => true)), 'refused: the restore would fail with 42P01: invalid value for column "r" in row 0 of the backup%', 'the dry run says that the value is refused');
+SELECT throws_ok(format('SELECT * FROM backup_restore(%L)', :'named'), '42P01', 'invalid value for column "r" in row 0 of the backup', 'as the restore does');
+CREATE TABLE s.pointed_at ();
+SELECT is((SELECT proven FROM backup_restore(:'named')), true, 'with a table of that name it comes back');
+SELECT is((SELECT string_agg(id::text || r::text, ',' ORDER BY id) FROM s.named), '1s.pointed_at,2pg_class', 'and names it');
+
 SELECT * FROM finish();

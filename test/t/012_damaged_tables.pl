@@ -95,6 +95,82 @@ foreach my $what (sort keys %damages)
 	$node->safe_psql('postgres', "SELECT backup_delete(id) FROM backup_list() WHERE id <> '$id'");
 }
 
+# without its sidecar nothing but the file itself can tell
+damaged($large[0]);
+unlink "$storage/$id.state.json";
+my $alone = attempt($node, "SELECT * FROM backup_restore('$id')");
+is_outcome($alone, 'XX001', 'without its sidecar');
+like($alone->{detail}, qr/^Lost: "public\.letters" rows? \d+ to \d+[,.]/, 'the same rows are named');
+is(value($node, "SELECT string_agg(DISTINCT p->>'table', ',') FROM backup_verify('$id', 'content'), jsonb_array_elements(problems) p WHERE p->>'table' IS NOT NULL"), 'public.letters', 'and by content');
+is(value($node, "SELECT bool_and(proven) FROM backup_restore('$id', '{people}', safety_backup => false)"), 't', 'the others restore');
+
+# Random damage in forty copies, half of them without a sidecar: whatever a restore is asked for, of each table in each mode, it brings back
+# nothing from bytes that are not as they were written, and refuses without a change.
+{
+	$node->safe_psql('postgres', <<'END');
+CREATE SCHEMA small;
+CREATE TABLE small.a (id integer PRIMARY KEY, body text);
+CREATE TABLE small.b (id integer PRIMARY KEY, body text);
+CREATE TABLE small.c (id integer PRIMARY KEY, body text);
+INSERT INTO small.a SELECT g, md5('a' || g) FROM generate_series(1, 300) g;
+INSERT INTO small.b SELECT g, md5('b' || g) FROM generate_series(1, 300) g;
+INSERT INTO small.c SELECT g, md5('c' || g) FROM generate_series(1, 300) g;
+CREATE FUNCTION small.digest(wanted text, OUT digest text) LANGUAGE plpgsql AS $$BEGIN EXECUTE format('SELECT md5(string_agg(t::text, '','' ORDER BY id)) FROM %s t', wanted) INTO digest; END$$;
+-- Restores from one copy, and from the good backup where that is refused. Returns what is wrong, and how many restores were made and refused.
+CREATE FUNCTION small.restores(copy text, good text, OUT wrong text, OUT made integer, OUT refused integer) LANGUAGE plpgsql AS $$
+DECLARE
+  wanted text; option text; backed_up text; spoilt text; answer text;
+BEGIN
+  wrong := ''; made := 0; refused := 0;
+  FOREACH wanted IN ARRAY ARRAY['small.a', 'small.b', 'small.c'] LOOP
+    backed_up := small.digest(wanted);
+    FOREACH option IN ARRAY ARRAY['replace', 'upsert', 'missing'] LOOP
+      EXECUTE format('DELETE FROM %s WHERE id %% 3 = 0', wanted);
+      spoilt := small.digest(wanted);
+      BEGIN
+        SELECT bool_and(proven)::text INTO answer FROM backup_restore(copy, ARRAY[wanted], option, safety_backup => false);
+      EXCEPTION WHEN OTHERS THEN
+        answer := SQLSTATE;
+      END;
+      IF answer = 'true' THEN
+        made := made + 1;
+        IF small.digest(wanted) <> backed_up THEN wrong := wrong || wanted || ' ' || option || ' restored other rows; '; END IF;
+      ELSE
+        refused := refused + 1;
+        IF answer IS DISTINCT FROM 'XX001' THEN wrong := wrong || wanted || ' ' || option || ' ended as ' || coalesce(answer, 'nothing') || '; '; END IF;
+        IF small.digest(wanted) <> spoilt THEN wrong := wrong || wanted || ' ' || option || ' has changed; '; END IF;
+        PERFORM backup_restore(good, ARRAY[wanted], safety_backup => false);
+      END IF;
+    END LOOP;
+  END LOOP;
+END $$;
+END
+	my $small = value($node, "SELECT id FROM backup_create('{small.*}')");
+	my ($bytes, $beside) = (slurp_file("$storage/$small.json.zst"), slurp_file("$storage/$small.state.json"));
+	my ($made, $refused) = (0, 0);
+	foreach my $copy (1 .. 40)
+	{
+		my $kind = ('a bit', 'a byte', 'a doubled range', 'a cut', 'a swap')[ $copy % 5 ];
+		my ($spoilt, $at) = ($bytes, 200 + int rand(length($bytes) - 400));
+		substr($spoilt, $at, 1) ^= chr(1 << int rand 8) if $kind eq 'a bit';
+		substr($spoilt, $at, 1) ^= chr(1 + int rand 255) if $kind eq 'a byte';
+		substr($spoilt, $at, 0) = substr($bytes, $at, 50) if $kind eq 'a doubled range';
+		substr($spoilt, $at, 1 + int rand 99) = '' if $kind eq 'a cut';
+		substr($spoilt, $at, 40) = reverse substr($bytes, $at, 40) if $kind eq 'a swap';
+		my $name = sprintf 'backup_20200101T000000Z_%08x', $copy;
+		append_to_file("$storage/$name.json.zst", $spoilt);
+		append_to_file("$storage/$name.state.json", $beside =~ s/\Q$small\E/$name/r) if $copy % 2;
+		my ($wrong, @counts) = split /\|/, value($node, "SELECT * FROM small.restores('$name', '$small')");
+		is($wrong, '', "$kind at $at: nothing comes from damaged bytes ($counts[0] restored, $counts[1] refused)");
+		$made += $counts[0];
+		$refused += $counts[1];
+		unlink "$storage/$name.json.zst", "$storage/$name.state.json";
+	}
+	cmp_ok($made, '>', 60, "$made restores of tables that the damage had not hit");
+	cmp_ok($refused, '>', 60, "$refused refused");
+	$node->safe_psql('postgres', "DROP SCHEMA small CASCADE; SELECT backup_delete('$small')");
+}
+
 # where no table is whole there is nothing to offer
 damaged(grep { $borders[ $_ + 1 ] - $borders[$_] > 5_000 } 0 .. $#borders - 1);
 $node->safe_psql('postgres', q(UPDATE people SET name = 'y'));
