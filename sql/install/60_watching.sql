@@ -2,6 +2,16 @@
 -- Watching: plans, metrics, alerts, health
 -- ---------------------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION snapback.last_good_backups(
+  OUT plan       text,
+  OUT backup_id  text,
+  OUT created_at timestamp with time zone
+) RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 5
+AS 'MODULE_PATHNAME', 'snapback_last_good_backups';
+COMMENT ON FUNCTION snapback.last_good_backups() IS
+'the newest good backup of each plan that has one, as the storage has them; nothing when it cannot be read; read the view backup_plans';
+
 -- Tables are read with the view owner's rights, while current_user stays who asks: ordinary roles see the plans they may act for.
 CREATE VIEW @extschema@.backup_plans WITH (security_barrier = true) AS
 SELECT p.plan,
@@ -28,10 +38,23 @@ SELECT p.plan,
        p.location,
        p.owner::text AS owner,
        p.last_due,
+       run.at AS last_run_at,
+       run.state AS last_run_state,
+       good.backup_id AS last_good_backup,
+       good.created_at AS last_good_at,
        p.created_at,
        p.changed_at
 FROM snapback.plan AS p
 LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = p.owner
+LEFT JOIN LATERAL (
+  SELECT coalesce(n.started_at, n.queued_at),
+         CASE WHEN n.state IN ('queued', 'running') AND snapback.run_crashed(n.run_id) THEN 'crashed' ELSE n.state END
+  FROM snapback.run AS n
+  WHERE n.plan = p.plan AND n.kind = 'create'
+  ORDER BY n.run_id DESC
+  LIMIT 1
+) AS run (at, state) ON true
+LEFT JOIN snapback.last_good_backups() AS good ON good.plan = p.plan
 CROSS JOIN LATERAL (
   SELECT p.system_identifier IS DISTINCT FROM c.system_identifier::text
          OR p.database_oid IS DISTINCT FROM (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
@@ -40,7 +63,8 @@ CROSS JOIN LATERAL (
 WHERE pg_catalog.pg_has_role(coalesce(r.oid, 10), 'USAGE')
 ORDER BY p.plan;
 COMMENT ON VIEW @extschema@.backup_plans IS
-'the plans with their settings and next due times; ordinary roles see those of the roles they belong to: TABLE backup_plans';
+'the plans with their settings, next due times, last runs and last good backups; ordinary roles see those of the roles they belong to:
+TABLE backup_plans';
 
 -- What is or was wrong. Whether an alert is open is computed at every look; the rows keep since when, and what was announced.
 CREATE TABLE snapback.alert (

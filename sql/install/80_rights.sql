@@ -184,7 +184,8 @@ BEGIN
   -- restore, compare and download are in watch: they let rows out only to superusers, level restore, and owners of the live tables;
   -- backup_start is there because what it starts is checked against the same role's rights again
   functions := '{backup_list,backup_show,backup_verify,backup_compare,backup_restore,backup_download,progress_of_all,
-                 backup_start,backup_cancel,run_crashed,history,backup_health,backup_checklist,current_alerts,current_metrics}';
+                 backup_start,backup_cancel,run_crashed,history,backup_health,backup_checklist,current_alerts,current_metrics,
+                 last_good_backups}';
   IF level IN ('operate', 'restore') THEN
     functions := functions || '{backup_create,backup_before,backup_delete,backup_pin,backup_unpin,backup_schedule,backup_unschedule,backup_prune,backup_run,backup_run_due,may_operate}'::text[] || courses;
     views := views || '{course_batches,course_batch_rows}'::text[];

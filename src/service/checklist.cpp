@@ -2,7 +2,9 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "pg/json_rows.hpp"
 #include "pg/spi.hpp"
+#include "service/graph/profiles.hpp"
 #include "service/retention.hpp"
 #include "service/state.hpp"
 #include "service/watching.hpp"
@@ -31,6 +33,49 @@ ChecklistItem restorable_backup(const Watched& watched) {
   item.ok = sidecar.verified == "restore";
   item.reason = item.ok ? watched.last_good_wide->id + " was restored beside the tables and rolled back, last looked at " + sidecar.verified_at.substr(0, 16) + "Z"
                         : watched.last_good_wide->id + " is verified at level " + sidecar.verified + " only: SELECT backup_verify('" + watched.last_good_wide->id + "', 'restore')";
+  return item;
+}
+
+// The tables whose rows make up a course, as this database has them along the caller's search path: schema.name.
+std::vector<std::string> course_tables() {
+  std::vector<std::string> oids, names;
+  const graph::Profile profile = load_profile("course");
+  for (auto& table : profile.tables) {
+    if (table.table_class == graph::TableClass::context || table.table_class == graph::TableClass::exclude) continue;
+    if (Oid oid = find_graph_table(table.names); OidIsValid(oid)) oids.push_back(std::to_string(oid));
+  }
+  for (auto& row : pg::query("SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                             "WHERE c.oid = ANY ($1::oid[]) ORDER BY 1",
+                             {pg::array_literal(oids)}))
+    names.push_back(*row[0]);
+  return names;
+}
+
+std::set<std::string> tables_of(const BackupInfo& backup) {
+  std::set<std::string> names;
+  auto reader = Repository(false).open(backup);
+  for (auto& table : reader->manifest().tables) names.insert(pg::server_text(table.schema() + "." + table.name()));
+  return names;
+}
+
+ChecklistItem courses_in_backup(const Watched& watched) {
+  ChecklistItem item{"the tables of the course profile are in the newest backup", false, "there is none: SELECT backup_create()"};
+  try {
+    auto expected = course_tables();
+    if (expected.empty()) return {item.item, true, "this database has no such table in the search path"};
+    const BackupInfo* backup = watched.last_good_wide != nullptr ? watched.last_good_wide : watched.last_good;
+    if (backup == nullptr) return item;
+    auto held = tables_of(*backup);
+    std::string missing;
+    for (auto& table : expected)
+      if (!held.count(table)) missing += (missing.empty() ? "" : ", ") + table;
+    item.ok = missing.empty();
+    item.reason = item.ok ? backup->id + " has all " + std::to_string(expected.size())
+                          : backup->id + " lacks " + missing + "; look at pg_snapback.tables and take one that has them: SELECT backup_create()";
+  } catch (const snapback::error& e) {
+    // a profile that somebody broke, a file that went away: the rest of the list is shown all the same
+    item.reason = e.message();
+  }
   return item;
 }
 
@@ -99,7 +144,7 @@ void add_run_metrics(std::vector<Metric>& list, const std::set<std::string>& hid
 
 std::vector<ChecklistItem> checklist() {
   auto watched = look();
-  return {fresh_backup(watched), restorable_backup(watched), enough_space(watched), running_plans(watched), no_open_alert(watched)};
+  return {fresh_backup(watched), courses_in_backup(watched), restorable_backup(watched), enough_space(watched), running_plans(watched), no_open_alert(watched)};
 }
 
 std::vector<Metric> metrics() {

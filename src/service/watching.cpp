@@ -74,6 +74,35 @@ void add_runs(Watched& watched) {
     }
 }
 
+const BackupInfo* backup_named(const Watched& watched, const std::string& id) {
+  for (auto& backup : watched.backups)
+    if (backup.id == id) return &backup;
+  return nullptr;
+}
+
+// Verifications by plans that ended in an error, the newest of each backup; not of one that was verified since, that is damaged, for which there is an alert of its own, or that is gone.
+void add_verifications(Watched& watched) {
+  auto runs = extension_relation("backup_runs");
+  if (!runs) return;
+  for (auto& row : query_state(R"(
+      SELECT v.plan, v.backup_id, pg_catalog.floor(EXTRACT(epoch FROM v.ended) * 1000000)::bigint, v.why
+        FROM (SELECT DISTINCT ON (r.plan, r.arguments ->> 'backup_id') r.run_id, r.plan, r.arguments ->> 'backup_id' AS backup_id, r.state, coalesce(r.message, r.state) AS why,
+                     coalesce(r.finished_at, r.started_at, r.queued_at) AS ended
+                FROM )" + *runs + R"( r
+               WHERE r.kind = 'verify' AND r.plan IS NOT NULL AND r.state IN ('succeeded', 'failed', 'crashed', 'gave_way')
+               ORDER BY r.plan, r.arguments ->> 'backup_id', r.run_id DESC) v
+       WHERE v.state <> 'succeeded' ORDER BY v.run_id)")) {
+    auto* plan = plan_named(watched, *row[0]);
+    auto* backup = row[1] ? backup_named(watched, *row[1]) : nullptr;
+    if (plan == nullptr || backup == nullptr || backup->state != "good") continue;
+    std::int64_t ended = std::stoll(*row[2]), verified = 0;
+    if (parse_utc(backup->sidecar.verified_at, verified) && verified >= ended) continue;
+    if (!plan->facts.unverified_since) plan->facts.unverified_since = ended / 1000000;
+    plan->facts.unverified = backup->id;
+    plan->facts.unverified_why = row[3].value_or("");
+  }
+}
+
 // Missed slots since the last one that ran in time.
 void add_slots(Watched& watched) {
   if (query_state("SELECT 1 WHERE pg_catalog.to_regclass('snapback.slot') IS NOT NULL").empty()) return;
@@ -162,6 +191,20 @@ bool may_watch(const Plan& plan) {
   return pg::query("SELECT 1 WHERE pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')").size() == 1;
 }
 
+std::vector<BackupInfo> last_good_backups() {
+  std::map<std::string, BackupInfo> newest;
+  try {
+    for (auto& backup : Repository(false).list())
+      if (counts_as_good(backup) && !backup.plan().empty()) newest.emplace(backup.plan(), backup);
+  } catch (const snapback::error&) {
+    // the alert storage_unreachable says it
+    return {};
+  }
+  std::vector<BackupInfo> list;
+  for (auto& [plan, backup] : newest) list.push_back(std::move(backup));
+  return list;
+}
+
 Watched look() {
   Watched watched;
   watched.now = now_seconds();
@@ -171,6 +214,7 @@ Watched look() {
   add_storage(watched);
   add_backups(watched);
   add_runs(watched);
+  add_verifications(watched);
   add_slots(watched);
   return watched;
 }

@@ -33,6 +33,9 @@ struct Watched {
 };
 Watched look();
 
+// The newest good backup of each plan that has one, plans in the order of their names; none when the storage cannot be read, for a list of plans is shown all the same.
+std::vector<BackupInfo> last_good_backups();
+
 // The alerts of the moment, worst first; those that the current user may see: of plans that are the user's own, or all for superusers and members of pg_read_all_stats.
 std::vector<Alert> current_alerts();
 // The same whoever asks, out of a look that was taken.

@@ -1,6 +1,7 @@
-// snapback.current_alerts, snapback.current_metrics, backup_health, backup_checklist.
+// snapback.last_good_backups, snapback.current_alerts, snapback.current_metrics, backup_health, backup_checklist.
 #include "core/backup_id.hpp"
 #include "pg/server.hpp"
+#include "service/retention.hpp"
 #include "service/watching.hpp"
 #include "sql/arguments.hpp"
 
@@ -18,6 +19,12 @@ std::string number_text(double value) {
 }
 
 }  // namespace
+
+SNAPBACK_FUNCTION(last_good_backups) {
+  std::vector<std::vector<Cell>> rows;
+  for (auto& backup : service::last_good_backups()) rows.push_back({backup.plan(), backup.id, format_utc(service::created_microseconds(backup))});
+  return set_result(fcinfo, rows);
+}
 
 SNAPBACK_FUNCTION(current_alerts) {
   std::vector<std::vector<Cell>> rows;

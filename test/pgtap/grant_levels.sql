@@ -22,7 +22,7 @@ $$;
 
 CREATE TEMPORARY TABLE watch AS
 SELECT unnest('{backup_cancel,backup_compare,backup_download,backup_list,backup_restore,backup_show,backup_start,backup_verify,progress_of_all,
-                history,run_crashed,backup_health,backup_checklist,current_alerts,current_metrics,view backup_alerts,view backup_metrics,view backup_plans,view backup_progress,view backup_runs,view backup_slots,view backups}'::text[]) AS name;
+                history,run_crashed,backup_health,backup_checklist,current_alerts,current_metrics,last_good_backups,view backup_alerts,view backup_metrics,view backup_plans,view backup_progress,view backup_runs,view backup_slots,view backups}'::text[]) AS name;
 -- course_export takes three types of ids
 CREATE TEMPORARY TABLE course AS
 SELECT unnest('{course_export,course_export,course_export,course_import,course_undo,course_report,course_profile_check,course_profile_suggest,graph_export,graph_import,graph_undo,graph_profile_check,

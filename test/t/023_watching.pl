@@ -98,5 +98,27 @@ is(logged('alert=opened severity=warning code=run_failed plan="nightly"'), 1, 't
 is(logged('alert=closed severity=warning code=run_failed plan="nightly"'), 1, 'and its end');
 is(logged('alert=closed severity=critical code=damaged plan="nightly"'), 1, 'as is that of the damage');
 
+# a verification that ends in an error, until one works
+my ($kept) = split /\n/, value($node, q{SELECT id FROM backup_list() WHERE state = 'good' ORDER BY created_at LIMIT 1});
+my $old = slurp_file(storage($node) . "/$kept.state.json");
+$old =~ s/("verified_at": *")[^"]*"/${1}2020-01-01T00:00:00.000000Z"/;
+open $handle, '>', storage($node) . "/$kept.state.json" or die $!;
+print $handle $old;
+close $handle;
+$node->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION backup_verify(text, text) FROM keeper; UPDATE snapback.plan SET next_reverify = clock_timestamp()');
+$node->safe_psql('postgres', 'SELECT backup_run_due()');
+wait_until(q{SELECT count(*) = 1 FROM snapback.alert WHERE code = 'verify_failed' AND plan = 'nightly'}, 'a verification that fails is announced');
+is(value($node, qq{SELECT state || ' ' || sqlstate FROM backup_runs WHERE kind = 'verify' AND arguments ->> 'backup_id' = '$kept' ORDER BY run_id DESC LIMIT 1}), 'failed 42501', 'it ended in an error');
+like(value($node, q{SELECT message FROM backup_alerts WHERE code = 'verify_failed'}), qr/^backup "$kept" of plan "nightly" could not be verified: permission denied/, 'the alert says of what, and why');
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION backup_verify(text, text) TO keeper; SELECT pg_sleep(1.1); UPDATE snapback.plan SET next_reverify = clock_timestamp()');
+$node->safe_psql('postgres', 'SELECT backup_run_due()');
+wait_until(q{SELECT count(*) = 0 FROM snapback.alert WHERE code = 'verify_failed' AND closed_at IS NULL}, 'and closed by one that works');
+is(logged('alert=opened severity=warning code=verify_failed plan="nightly"') . logged('alert=closed severity=warning code=verify_failed plan="nightly"'), '11', 'each is logged once');
+
+# where nothing drives plans, work that was started announces what it changes
+$node->safe_psql('postgres', "LOAD 'pg_snapback'; ALTER DATABASE postgres SET pg_snapback.min_free_space = '2000TB'");
+$node->safe_psql('postgres', q{SELECT backup_start('create')});
+wait_until(q{SELECT count(*) = 1 FROM snapback.alert WHERE code = 'space_low' AND closed_at IS NULL}, 'a backup by backup_start() announces an alert');
+
 $node->stop;
 done_testing();

@@ -87,6 +87,20 @@ TEST(Alerts, FailuresAndMissedSlots) {
   EXPECT_EQ(plan_alerts(plan.facts, at("2026-11-21T07:00:00"))[1].message, "plan \"p\" missed 1 due time");
 }
 
+TEST(Alerts, VerificationThatEndedInAnError) {
+  Made plan("0 2 * * *", "2026-11-21T02:00:00");
+  plan.facts.unverified_since = at("2026-11-21T05:00:00");
+  plan.facts.unverified = "backup_1";
+  plan.facts.unverified_why = "permission denied";
+  auto alerts = plan_alerts(plan.facts, at("2026-11-21T07:00:00"));
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_EQ(alerts[0].severity + " " + alerts[0].code, "warning verify_failed");
+  EXPECT_EQ(alerts[0].message, "backup \"backup_1\" of plan \"p\" could not be verified: permission denied");
+  EXPECT_EQ(alerts[0].since, *plan.facts.unverified_since);
+  plan.facts.active = false;
+  EXPECT_EQ(plan.codes("2026-11-21T07:00:00"), "");
+}
+
 std::string storage(StorageFacts facts) {
   std::string list;
   for (auto& alert : storage_alerts(facts, 0)) list += (list.empty() ? "" : " ") + alert.severity + ":" + alert.code;

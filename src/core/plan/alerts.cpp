@@ -42,6 +42,10 @@ std::vector<Alert> plan_alerts(const PlanFacts& plan, std::int64_t now) {
   if (plan.failed_since)
     alerts.push_back({"warning", "run_failed", plan.name, "", *plan.failed_since, "the last run of plan \"" + plan.name + "\" failed: " + plan.failure,
                       "Look at backup_runs, mend the cause, and run it again: SELECT backup_run('" + plan.name + "')."});
+  if (plan.unverified_since)
+    alerts.push_back({"warning", "verify_failed", plan.name, "", *plan.unverified_since,
+                      "backup \"" + plan.unverified + "\" of plan \"" + plan.name + "\" could not be verified: " + plan.unverified_why,
+                      "Nothing is known to be wrong with it. Mend the cause and verify it: SELECT * FROM backup_verify('" + plan.unverified + "')."});
   if (plan.missed_since)
     alerts.push_back({"warning", "slot_missed", plan.name, "", *plan.missed_since,
                       "plan \"" + plan.name + "\" missed " + std::to_string(plan.missed) + (plan.missed == 1 ? " due time" : " due times"),

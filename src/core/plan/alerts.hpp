@@ -13,7 +13,7 @@ namespace snapback {
 
 struct Alert {
   std::string severity;  // critical, warning, or info: nothing to do at once, and no reason for a failed health check
-  std::string code;      // run_failed, too_old, slot_missed, damaged, space_low, inside_data_directory, same_disk
+  std::string code;      // run_failed, verify_failed, too_old, slot_missed, damaged, space_low, inside_data_directory, same_disk
   std::string plan;      // empty: none
   std::string subject;   // what tells it from others of its code and plan: the damaged backup; empty: nothing
   std::int64_t since = 0;
@@ -35,6 +35,9 @@ struct PlanFacts {
   bool known_too_old = false;               // such an alert is open, and stays so until there is a good backup
   std::optional<std::int64_t> failed_since; // the first failed run since the last good one
   std::string failure;                      // of the last one
+  std::optional<std::int64_t> unverified_since; // the first verification that ended in an error, of a kept backup that nobody has verified since
+  std::string unverified;                   // the backup of the last of them
+  std::string unverified_why;
   std::optional<std::int64_t> missed_since; // the first missed slot since the last good backup
   int missed = 0;                           // how many
 };
