@@ -13,6 +13,7 @@
 #include "pg/call.hpp"
 #include "pg/server.hpp"
 #include "pg/settings.hpp"
+#include "pg/wake_table.hpp"
 #include "service/rights.hpp"
 #include "service/runs.hpp"
 
@@ -237,7 +238,11 @@ void record_operation(const char* kind, const std::function<void(Record&)>& body
   std::int64_t ended = microseconds();
   log_end(kind, role, state, record, static_cast<double>(ended - started) / 1e6, sqlstate);
   // a run has its row
-  if (current_run().run_id == 0) add_entry(kind, role, state, record, started, ended, sqlstate, message);
+  if (current_run().run_id == 0) {
+    add_entry(kind, role, state, record, started, ended, sqlstate, message);
+    // what opens or closes with this is announced by a worker, where there is a launcher
+    pg::wake_at_commit();
+  }
   if (error) std::rethrow_exception(error);
 }
 

@@ -346,7 +346,10 @@ void perform_run(const pg::WorkerTask& task) {
   pg::stop_being_polite();
   if (run->kind != "restore" || outcome.state != "succeeded") write_patiently(run_id, run->kind, outcome);
   // a retry, or a slot that waited for this run
-  if (!current_run().plan.empty()) decide_plans();
+  if (!current_run().plan.empty())
+    decide_plans();
+  else
+    announce_alerts();
 }
 
 }  // namespace snapback::service

@@ -193,6 +193,13 @@ std::vector<std::int64_t> run_due(bool raise) {
   }
 }
 
+void announce_alerts() {
+  (void)survives("alerts", [] {
+    pg::limit_lock_waits(bookkeeping_patience);
+    if (OidIsValid(run_table())) (void)refresh_alerts();
+  });
+}
+
 void decide_plans() {
   pg::report_activity("deciding what is due");
   Moment wake = std::numeric_limits<Moment>::max();

@@ -20,4 +20,7 @@ std::vector<std::int64_t> run_due(bool raise);
 // All that the deciding worker does, in transactions of its own, one for each plan: a plan that cannot be decided is logged and harms no other. Tells the launcher when to look again.
 void decide_plans();
 
+// The alerts only: recorded, logged and notified, in a transaction of its own; an error is a warning in the log.
+void announce_alerts();
+
 }  // namespace snapback::service

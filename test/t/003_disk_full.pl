@@ -153,6 +153,58 @@ END
 	unlink "$disk/filler" or die;
 	is_outcome(attempt($node, "SELECT backup_create('{small,notes}')"), '', 'with room the next backup works');
 	is(join(' ', unfinished($location)), '', 'no leftovers');
+
+	# ---- a plan's run finds no room; the next one does ----
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_snapback'\npg_snapback.min_free_space = '1MB'\n");
+	$node->restart;
+	$node->safe_psql('postgres', <<'END');
+SELECT count(backup_delete(id)) FROM backup_list();
+CREATE TABLE medium AS SELECT * FROM big WHERE id <= 200;
+SELECT FROM backup_schedule('nightly', '0 0 1 1 *', tables => '{medium}', retries => 0);
+END
+	$node->safe_psql('postgres', "SELECT backup_create('{small}')");
+	@before = stored($location);
+	open($filler, '>', "$disk/filler") or die;
+	1 while syswrite $filler, 'x' x 65536;
+	close $filler;
+	truncate "$disk/filler", (-s "$disk/filler") - (768 << 10) or die $!;
+
+	my $slot = 0;
+	my $run_plan = sub {
+		$slot++;
+		return $node->safe_psql('postgres',
+			"UPDATE snapback.plan SET next_due = date_trunc('second', clock_timestamp()) - interval '200 seconds' + $slot * interval '20 seconds'; SELECT FROM backup_schedule('nightly')");
+	};
+	# a state that a worker will have written down
+	my $comes = sub {
+		my ($query, $name) = @_;
+		ok($node->poll_query_until('postgres', $query), $name)
+			or diag(value($node, "SELECT string_agg(r::text, chr(10)) FROM backup_runs r WHERE plan = 'nightly'"), value($node, 'SELECT string_agg(a::text, chr(10)) FROM snapback.alert a'));
+	};
+	$run_plan->();
+	$comes->("SELECT count(*) = 1 FROM backup_runs WHERE plan = 'nightly' AND state = 'failed' AND sqlstate = '53100' AND message LIKE '%No space left on device%' AND backup_id IS NULL AND finished_at IS NOT NULL",
+		'a plan\'s run on a full disk has failed');
+	is_deeply([ stored($location) ], \@before, 'and left nothing behind');
+	$comes->("SELECT state = 'ran' AND reason LIKE 'failed: %No space left on device%' FROM backup_slots", 'its slot says why');
+	is(value($node, "SELECT last_run_state || ' ' || (last_good_backup IS NULL) FROM backup_plans"), 'failed true', 'and the plan');
+	$comes->("SELECT count(*) = 2 FROM snapback.alert WHERE code IN ('run_failed', 'space_low') AND closed_at IS NULL", 'two alerts are announced');
+	is(value($node, "SELECT string_agg(code, ' ' ORDER BY code) FROM backup_alerts WHERE severity = 'warning'"), 'run_failed space_low', 'and open');
+	my $log = log_text($node);
+	like($log, qr/pg_snapback: event=end operation=create role="postgres" run=\d+ plan="nightly" outcome=failed seconds=[\d.]+ sqlstate=53100$/m, 'the log tells of the run');
+	like($log, qr/pg_snapback: alert=opened severity=warning code=run_failed plan="nightly"$/m, 'and of the alert');
+	unlink "$disk/filler" or die;
+	$run_plan->();
+	$comes->("SELECT count(*) = 1 FROM backup_runs WHERE plan = 'nightly' AND state = 'succeeded'", 'once there is room the next slot runs');
+	is(value($node, "SELECT ok FROM backup_plans p, backup_verify(p.last_good_backup)"), 't', 'with a good backup');
+	$comes->("SELECT count(*) = 0 FROM snapback.alert WHERE code IN ('run_failed', 'space_low') AND closed_at IS NULL", 'and both alerts close');
+
+	# a call by hand wakes the worker too
+	open($filler, '>', "$disk/filler") or die;
+	1 while syswrite $filler, 'x' x 65536;
+	close $filler;
+	truncate "$disk/filler", (-s "$disk/filler") - (768 << 10) or die $!;
+	is_outcome(attempt($node, "SELECT backup_create('{small}')"), '', 'a small backup by hand');
+	$comes->("SELECT count(*) = 1 FROM snapback.alert WHERE code = 'space_low' AND closed_at IS NULL", 'announces that room is low');
 }
 
 check_log($node, [qw(58P01 42501 55000 42809 53100)], 'the log has only the errors that were made');
