@@ -13,6 +13,7 @@ extern "C" {
 #include "access/twophase.h"
 #include "storage/lock.h"
 #include "utils/hsearch.h"
+#include "utils/resowner.h"
 }
 
 namespace snapback::pg {
@@ -71,6 +72,16 @@ void lock_together(const std::vector<Oid>& relations, LOCKMODE mode) {
   std::map<Oid, LOCKMODE> modes;
   for (auto relation : relations) modes[relation] = mode;
   lock_together(modes);
+}
+
+void unlock_together(const std::vector<Oid>& relations, LOCKMODE mode) {
+  call([&] {
+    // the subtransaction in which they were taken left them to the transaction, not to the statement
+    ResourceOwner statement = CurrentResourceOwner;
+    CurrentResourceOwner = CurTransactionResourceOwner;
+    for (Oid relation : relations) UnlockRelationOid(relation, mode);
+    CurrentResourceOwner = statement;
+  });
 }
 
 }  // namespace snapback::pg

@@ -13,4 +13,7 @@ namespace snapback::pg {
 void lock_together(const std::map<Oid, LOCKMODE>& modes, std::size_t further = 0);
 void lock_together(const std::vector<Oid>& relations, LOCKMODE mode);
 
+// Gives back what lock_together took in the same transaction, once for each time that a relation is named; what others in this transaction hold on it stays.
+void unlock_together(const std::vector<Oid>& relations, LOCKMODE mode);
+
 }  // namespace snapback::pg

@@ -207,6 +207,8 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   BackupWriter writer(*file, options, interrupts);
   writer.begin(backup_object(repository, contents, id, moment), schema);
   write_tables(writer, tables, heads, options, progress);
+  // syncing, reading back and checking take long and do not look at the tables
+  pg::unlock_together(contents.unlock, AccessShareLock);
   writer.finish();
   pg::fault_point("backup.file_written");
   progress.phase(pg::Phase::syncing);
@@ -270,6 +272,7 @@ BackupInfo create_backup(const BackupRequest& request) {
     check_readable(selection.checked);
     pg::fault_point("backup.selected");
     pg::lock_together(selection.tables, AccessShareLock);
+    contents.unlock.insert(contents.unlock.end(), selection.tables.begin(), selection.tables.end());
     pg::fault_point("backup.locked");
     auto again = select_tables(request.tables, request.exclude);
     bool same = again.tables == selection.tables;

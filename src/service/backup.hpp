@@ -36,6 +36,7 @@ BackupInfo create_backup(const BackupRequest& request);
 
 struct BackupContents {
   std::vector<Oid> tables;  // locked by the caller, in OID order
+  std::vector<Oid> unlock;  // locks of lock_together(…, AccessShareLock) that are given back as soon as the rows are read
   std::string label, kind;
   std::string verify = "files";
   BackupKeeping keep;
