@@ -1,4 +1,5 @@
-# Values of rows never get into the server's log, whatever goes wrong: neither in messages nor in details, contexts or statements of ours.
+# Values of rows and secrets of settings never get into the server's log, whatever goes wrong: neither in messages nor in details, contexts or statements of ours. Nor into what
+# pg_stat_activity, pg_stat_statements and the history show.
 
 use strict;
 use warnings FATAL => 'all';
@@ -8,8 +9,17 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $secret = 'TopSecret4711';
-my $node = new_server('secrets', conf => "log_min_messages = debug1\nlog_error_verbosity = verbose\nlog_min_error_statement = panic\n");
+my $node = new_server('secrets', conf => <<"END");
+log_min_messages = debug1
+log_error_verbosity = verbose
+log_min_error_statement = panic
+shared_preload_libraries = 'pg_stat_statements'
+pg_stat_statements.track = all
+primary_conninfo = 'host=127.0.0.1 password=$secret'
+app.password = '$secret'
+END
 $node->safe_psql('postgres', <<"END");
+CREATE EXTENSION pg_stat_statements;
 CREATE ROLE clerk LOGIN;
 SELECT backup_grant('clerk', 'restore');
 CREATE DOMAIN word AS text;
@@ -116,6 +126,20 @@ for (1 .. 600)
 like(log_text($node), qr/event=end operation=restore role="postgres" run=$run outcome=/, 'runs have their number in it');
 is(value($node, "SELECT count(*) FROM backup_runs r WHERE r::text LIKE '%$secret%'"), 0, 'the history has none of the values');
 is(value($node, "SELECT count(*) FROM pg_stat_activity a WHERE pid <> pg_backend_pid() AND a::text LIKE '%$secret%'"), 0, 'nor has pg_stat_activity');
+
+# in the middle of a restore, and after all of this in the statements
+$node->safe_psql('postgres', "LOAD 'pg_snapback'; ALTER DATABASE postgres SET pg_snapback.test_fault = 'restore.table_loaded=sleep:300000'");
+$node->safe_psql('postgres', 'DELETE FROM plain WHERE id > 1');
+$run = value($node, "SELECT run_id FROM backup_start('restore', jsonb_build_object('backup_id', '$id', 'tables', ARRAY['plain']))");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'run $run: %' AND wait_event_type = 'Extension'"), 'a restore is at work');
+is(value($node, "SELECT count(*) FROM pg_stat_activity a WHERE pid <> pg_backend_pid() AND a::text LIKE '%$secret%'"), 0, 'pg_stat_activity has none of the values meanwhile');
+$node->safe_psql('postgres', "ALTER DATABASE postgres RESET pg_snapback.test_fault; SELECT FROM backup_cancel($run)");
+ok($node->poll_query_until('postgres', "SELECT state = 'cancelled' FROM backup_runs WHERE run_id = $run"), 'it is cancelled');
+my $statements = value($node, "SELECT string_agg(query, chr(10)) FROM pg_stat_statements");
+like($statements, qr/snapback\.run/, 'pg_stat_statements has what the extension itself runs');
+like($statements, qr/INSERT INTO natural_people VALUES \(\$1\)/, 'and of statements with values only their form');
+unlike($statements, qr/$secret/, 'none of the values');
+is(value($node, "SELECT count(*) FROM backup_alerts a WHERE a::text LIKE '%$secret%'") + value($node, "SELECT count(*) FROM backup_metrics m WHERE m::text LIKE '%$secret%'"), 0, 'nor have alerts and metrics');
 unlike(slurp_file($node->data_dir . '/pg_snapback/history.' . value($node, "SELECT oid FROM pg_database WHERE datname = 'postgres'")), qr/$secret/, 'nor the file of the calls');
 
 # statements of the test itself are not logged, so whatever has the secret came out of a row
