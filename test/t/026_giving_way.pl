@@ -13,14 +13,15 @@ use Time::HiRes qw(time usleep);
 my $budget = 1;    # seconds
 my $node = new_server('giving_way', conf => "shared_preload_libraries = 'pg_snapback'\nmax_worker_processes = 12\n");
 $node->command_ok([ 'pgbench', '-i', '-q', '-s', '1', 'postgres' ], 'tables to work on');
-# rows that take long to compress, and so to back up
+# many tables, each of which takes its time: what a large database is to a backup
 $node->safe_psql('postgres', <<"END");
 ALTER TABLE pgbench_accounts ADD COLUMN body text;
-UPDATE pgbench_accounts SET body = (SELECT string_agg(md5(aid || ' ' || i), '') FROM generate_series(1, 12) i);
+UPDATE pgbench_accounts SET body = (SELECT string_agg(md5(aid || ' ' || i), '') FROM generate_series(1, 12) i) WHERE aid <= 50000;
 VACUUM pgbench_accounts;
+DO \$\$ BEGIN FOR g IN 1 .. 300 LOOP EXECUTE format('CREATE TABLE further_%s AS SELECT 1 AS id', g); END LOOP; END \$\$;
 LOAD 'pg_snapback';
-ALTER DATABASE postgres SET pg_snapback.compression_level = 19;
-SELECT FROM backup_schedule('polite', '0 0 1 1 *', tables => '{pgbench_accounts,pgbench_branches}', lock_budget => '$budget s', retries => 0);
+ALTER DATABASE postgres SET pg_snapback.test_fault = 'backup.table_read=sleep:200';
+SELECT FROM backup_schedule('polite', '0 0 1 1 *', tables => '{pgbench_accounts,further_*}', lock_budget => '$budget s', retries => 0);
 END
 
 my ($load_out, $load_err) = ('', '');
@@ -73,7 +74,7 @@ $dump->finish;
 diag(sprintf('ALTER TABLE waited %.1f s for the plan\'s backup (lock budget %d s), %.1f s for pg_dump', $ours->{seconds}, $budget, $beside->{seconds}));
 
 # once the rows are read the table is free, however long syncing, reading back and checking take
-my $backup = start($node, "SET pg_snapback.compression_level = 1;\n" . fault('backup.file_written=sleep:300000') . "SELECT backup_create('{pgbench_accounts,pgbench_branches}')");
+my $backup = start($node, fault('backup.file_written=sleep:300000') . "SELECT backup_create('{pgbench_accounts,pgbench_branches}')");
 wait_asleep($backup);
 is(value($node, "SELECT count(*) FROM pg_locks WHERE pid = " . backend($backup) . " AND relation IN ('pgbench_accounts'::regclass, 'pgbench_branches'::regclass)"), 0, 'a backup whose rows are read has no table locked');
 is_outcome(change(), '', 'a column is added at once');
@@ -81,7 +82,7 @@ value($node, 'SELECT pg_cancel_backend(' . backend($backup) . ')');
 is_outcome(finish($backup), '57014', 'while the backup was still at work');
 
 # with nobody in its way the plan runs beside the load
-$node->safe_psql('postgres', "LOAD 'pg_snapback'; ALTER DATABASE postgres SET pg_snapback.compression_level = 1");
+$node->safe_psql('postgres', "ALTER DATABASE postgres RESET pg_snapback.test_fault");
 run_plan();
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM backup_slots WHERE state = 'ran' AND reason IS NULL"), 'the next slot runs')
 	or diag(value($node, 'SELECT string_agg(s::text, chr(10)) FROM backup_slots s'));
