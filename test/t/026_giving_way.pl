@@ -64,7 +64,7 @@ ok($node->poll_query_until('postgres', "SELECT state = 'skipped' AND reason LIKE
 my ($dump_out, $dump_err) = ('', '');
 my $dump;
 {
-	local %ENV = $node->_get_env;
+	local %ENV = ($node->_get_env, PGAPPNAME => 'pg_dump');
 	$dump = IPC::Run::start([ 'pg_dump', '-Z', '9', '-t', 'pgbench_accounts', '-f', $node->data_dir . '/../dump.gz', 'postgres' ], '<', \undef, '>', \$dump_out, '2>', \$dump_err);
 }
 ok(wait_reading("a.application_name = 'pg_dump'"), 'pg_dump is reading');
