@@ -88,31 +88,4 @@ std::uint64_t execute_columns(const std::string& sql, const std::vector<const Co
   return processed;
 }
 
-std::string to_utf8(const std::string& text) {
-  return call([&] { return pg_server_to_any(text.c_str(), static_cast<int>(text.size()), PG_UTF8); });
-}
-
-std::string from_utf8(const std::string& text) {
-  return call([&] { return pg_any_to_server(text.c_str(), static_cast<int>(text.size()), PG_UTF8); });
-}
-
-ValueForms::ValueForms() {
-  nest_level_ = call([] {
-    struct Setting {
-      const char *name, *value;
-    };
-    constexpr Setting settings[] = {{"array_nulls", "on"},         {"bytea_output", "hex"}, {"DateStyle", "ISO, MDY"},   {"extra_float_digits", "1"},
-                                    {"IntervalStyle", "postgres"}, {"lc_monetary", "C"},    {"synchronize_seqscans", "off"}, {"TimeZone", "UTC"},
-                                    {"xmlbinary", "base64"},       {"xmloption", "content"}};
-    int level = NewGUCNestLevel();
-    for (const auto& setting : settings)
-      (void)set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    return level;
-  });
-}
-
-void ValueForms::close() {
-  call([&] { AtEOXact_GUC(true, nest_level_); });
-}
-
 }  // namespace snapback::pg

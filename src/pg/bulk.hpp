@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pg/encoding.hpp"
 #include "pg/spi.hpp"
 
 namespace snapback::pg {
@@ -17,20 +18,5 @@ std::vector<Row> query_columns(const std::string& sql, const std::vector<const C
 
 // Runs one statement that writes, the same way; returns how many rows its outermost part processed.
 std::uint64_t execute_columns(const std::string& sql, const std::vector<const Column*>& columns);
-
-// UTF-8 from and to the database's encoding.
-std::string to_utf8(const std::string& text);
-std::string from_utf8(const std::string& text);
-
-// Text forms of dates, intervals and the like under which values are read and written while the rest of the session's settings, its search path too, stay the caller's. In force from
-// construction until close(); after an error the end of the (sub)transaction restores them.
-class ValueForms {
- public:
-  ValueForms();
-  void close();
-
- private:
-  int nest_level_;
-};
 
 }  // namespace snapback::pg

@@ -48,13 +48,6 @@ std::string JsonRows::row_without(std::size_t row_index, std::vector<std::size_t
   return object;
 }
 
-CallerForms::CallerForms() : path_(namespace_search_path) {
-  call([&] {
-    (void)set_config_option("search_path", path_.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    (void)set_config_option("row_security", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-  });
-}
-
 namespace {
 
 // Builds the objects.
@@ -157,16 +150,6 @@ JsonRows select_json(const std::string& sql, const std::vector<const std::vector
 std::int64_t select_count(const std::string& sql, const std::vector<const std::vector<std::string>*>& lists) {
   const JsonRows rows = select_json(sql, lists, {{"count", false, true}});
   return std::stoll(std::string(rows.value(0, 0)));
-}
-
-std::string server_text(const std::string& utf8) {
-  const char* converted = call([&] { return pg_any_to_server(utf8.c_str(), static_cast<int>(utf8.size()), PG_UTF8); });
-  return converted;
-}
-
-std::string utf8_text(const std::string& server_text) {
-  const char* converted = call([&] { return pg_server_to_any(server_text.c_str(), static_cast<int>(server_text.size()), PG_UTF8); });
-  return converted;
 }
 
 }  // namespace snapback::pg

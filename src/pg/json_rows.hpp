@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pg/encoding.hpp"
 #include "pg/pg.hpp"
 #include "pg/text_forms.hpp"
 
@@ -37,18 +38,6 @@ struct JsonRows {
   std::string row_without(std::size_t row, std::vector<std::size_t> columns) const;
 };
 
-// While it is in force, values have the text forms of a backup, but the search path is the caller's own (policies and functions of the application count on it), and row security applies
-// to the caller. From construction until close(); after an error the end of the (sub)transaction restores the caller's settings.
-class CallerForms {
- public:
-  CallerForms();
-  void close() { forms_.close(); }
-
- private:
-  std::string path_;
-  TextForms forms_;
-};
-
 // Runs one SELECT with the active snapshot, as the current user; CallerForms must be in force. $1 … $n are lists that become text[], in UTF-8 as the result; the statement is in the
 // database's encoding. A jsonb value that a
 // reader with double numbers would change is wrapped (docs/course.md). The query has as many columns as `columns`. Raises PostgreSQL errors.
@@ -56,9 +45,5 @@ JsonRows select_json(const std::string& sql, const std::vector<const std::vector
 
 // One number, the same way.
 std::int64_t select_count(const std::string& sql, const std::vector<const std::vector<std::string>*>& lists);
-
-// UTF-8 to and from the database's encoding.
-std::string server_text(const std::string& utf8);
-std::string utf8_text(const std::string& server_text);
 
 }  // namespace snapback::pg

@@ -32,4 +32,11 @@ void TextForms::close() {
   call([&] { AtEOXact_GUC(true, nest_level_); });
 }
 
+CallerForms::CallerForms() : path_(namespace_search_path) {
+  call([&] {
+    (void)set_config_option("search_path", path_.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    (void)set_config_option("row_security", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  });
+}
+
 }  // namespace snapback::pg

@@ -1,6 +1,8 @@
 // The one set of settings under which values are turned into text and back (docs/format.md, "Values").
 #pragma once
 
+#include <string>
+
 #include "pg/pg.hpp"
 
 namespace snapback::pg {
@@ -16,6 +18,18 @@ class TextForms {
 
  private:
   int nest_level_;
+};
+
+// While it is in force, values have the text forms of a backup, but the search path is the caller's own (policies and functions of the application count on it), and row security applies
+// to the caller. From construction until close(); after an error the end of the (sub)transaction restores the caller's settings.
+class CallerForms {
+ public:
+  CallerForms();
+  void close() { forms_.close(); }
+
+ private:
+  std::string path_;
+  TextForms forms_;
 };
 
 }  // namespace snapback::pg

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/plan/length_of_time.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "pg/progress.hpp"
 #include "pg/server.hpp"
 #include "pg/settings.hpp"
@@ -35,11 +36,6 @@ std::string verify_level(const std::optional<std::string>& level) {
   if (value != "files" && value != "content" && value != "restore")
     throw snapback::error(sqlstate::invalid_parameter_value, "invalid verification level \"" + printable(value) + "\"", "", "The levels are files, content and restore.");
   return value;
-}
-
-std::string to_utf8(const std::string& text) {
-  const char* converted = pg::call([&] { return pg_server_to_any(text.c_str(), static_cast<int>(text.size()), PG_UTF8); });
-  return converted;
 }
 
 void refuse_encryption(const std::optional<bool>& encrypt, const char* function) {
@@ -107,7 +103,7 @@ SNAPBACK_FUNCTION(backup_create) {
   hold_function(fcinfo);
   service::BackupRequest request;
   request.tables = text_list(fcinfo, 0, "tables");
-  request.label = to_utf8(text_argument(fcinfo, 1).value_or(""));
+  request.label = pg::utf8_text(text_argument(fcinfo, 1).value_or(""));
   check_label(request.label, "label");
   request.verify = verify_level(text_argument(fcinfo, 2));
   request.exclude = text_list(fcinfo, 3, "exclude").value_or(std::vector<std::string>{});
@@ -129,7 +125,7 @@ SNAPBACK_FUNCTION(backup_before) {
   request.kind = "before";
   std::string operation = required_text(fcinfo, 0, "operation");
   if (operation.empty()) throw snapback::error(sqlstate::invalid_parameter_value, "argument \"operation\" must not be empty");
-  request.label = to_utf8("before " + operation);
+  request.label = pg::utf8_text("before " + operation);
   check_label(request.label, "operation");
   request.tables = text_list(fcinfo, 1, "tables");
   refuse_encryption(bool_argument(fcinfo, 2), "backup_before");

@@ -27,16 +27,16 @@ std::optional<std::string> output_text(FunctionCallInfo fcinfo, int index, Oid o
 
 Json json_argument(FunctionCallInfo fcinfo, int index) {
   auto text = output_text(fcinfo, index, F_JSONB_OUT);
-  return text ? Json::parse(pg::to_utf8(*text)) : Json();
+  return text ? Json::parse(pg::utf8_text(*text)) : Json();
 }
 
 Datum jsonb_result(const Json& value) {
-  std::string text = pg::from_utf8(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  std::string text = pg::server_text(value.dump(-1, ' ', false, Json::error_handler_t::replace));
   return pg::call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); });
 }
 
 Datum run_import(FunctionCallInfo fcinfo, service::ImportRequest request, int first) {
-  request.document = pg::to_utf8(required_text(fcinfo, first, "doc"));
+  request.document = pg::utf8_text(required_text(fcinfo, first, "doc"));
   request.dry_run = required_bool(fcinfo, first + 1, "dry_run");
   request.rehearse = required_bool(fcinfo, first + 2, "rehearse");
   request.mapping = json_argument(fcinfo, first + 3);
@@ -46,7 +46,7 @@ Datum run_import(FunctionCallInfo fcinfo, service::ImportRequest request, int fi
   return jsonb_result(service::import_document(request));
 }
 
-Cell some(const std::string& text) { return text.empty() ? Cell() : Cell(pg::from_utf8(text)); }
+Cell some(const std::string& text) { return text.empty() ? Cell() : Cell(pg::server_text(text)); }
 
 }  // namespace
 

@@ -41,4 +41,13 @@ SELECT is((SELECT count(*)::integer FROM bank_questions WHERE stem = 'O que é u
 SELECT is(course_undo((report ->> 'batch_id')::uuid, dry_run => false) -> 'applied', 'true', 'undone') FROM tests.imported;
 SELECT is(course_undo((report ->> 'batch_id')::uuid, dry_run => false) -> 'applied', 'true', 'undone there too') FROM tests.done;
 SELECT is((SELECT count(*)::integer FROM prisma."Lesson"), 1, 'only its own is left');
+
+-- export and import tell columns and rows apart by the same rules
+CREATE TABLE styled ("courseId" text, course_id text, a text NOT NULL, b text NOT NULL UNIQUE, UNIQUE (a, b));
+INSERT INTO styled VALUES ('camel', 'snake', 'x', 'y');
+SELECT graph_profile('styled', '{"root": "styled", "tables": {"styled": {"class": "root"}}}') ->> 'root' AS root \gset
+CREATE TABLE tests.styled AS SELECT graph_import('styled', graph_export('styled', 'y'), dry_run => false) AS report;
+SELECT is((SELECT tests.codes(report, 'warning') FROM tests.styled), '', 'nothing is lost of names that differ in style only');
+SELECT is((SELECT count(*)::integer FROM styled WHERE "courseId" = 'camel' AND course_id = 'snake' AND a = 'x'), 2, 'each column keeps its values');
+SELECT is((SELECT count(DISTINCT b)::integer FROM styled), 2, 'the shortest unique key is the one that new rows get anew');
 SELECT * FROM finish();

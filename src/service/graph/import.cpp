@@ -9,6 +9,7 @@
 #include "pg/fault.hpp"
 #include "pg/server.hpp"
 #include "pg/subtransaction.hpp"
+#include "pg/text_forms.hpp"
 #include "service/graph/batches.hpp"
 #include "service/graph/import_apply.hpp"
 #include "service/graph/profiles.hpp"
@@ -106,7 +107,7 @@ class Import {
   Json run() {
     check_request(request_);
     if (!request_.dry_run || request_.rehearse) pg::refuse_read_only(request_.profile == "course" ? "course_import" : "graph_import", false);
-    pg::ValueForms forms;
+    pg::CallerForms forms;
     Json result = steps();
     forms.close();
     return result;

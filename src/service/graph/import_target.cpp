@@ -1,35 +1,18 @@
 #include "service/graph/import_target.hpp"
 
-#include <algorithm>
 #include <regex>
-#include <set>
 
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/spi.hpp"
+#include "service/graph/tables.hpp"
 
 namespace snapback::service {
 
 namespace {
 
 Oid to_oid(const pg::Cell& cell) { return static_cast<Oid>(std::stoul(*cell)); }
-
-// The first relation that one of the names means.
-Oid find_relation(const std::vector<std::string>& names, const std::vector<std::string>& path) {
-  for (auto& name : names) {
-    auto dot = name.find('.');
-    std::string schema = dot == std::string::npos ? "" : name.substr(0, dot), relation = dot == std::string::npos ? name : name.substr(dot + 1);
-    auto rows = pg::query(R"(
-        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relname = $1 AND c.relkind IN ('r', 'p')
-           AND CASE WHEN $2 = '' THEN n.nspname = ANY ($3::text[]) AND n.nspname <> 'pg_catalog' ELSE n.nspname = $2 END
-         ORDER BY pg_catalog.array_position($3::text[], n.nspname::text) LIMIT 1)",
-                          {relation, schema, pg::array_literal(path)});
-    if (!rows.empty()) return to_oid(rows[0][0]);
-  }
-  return InvalidOid;
-}
 
 // The values that a check of one column lists: CHECK ((status = ANY (ARRAY['draft'::text, 'published'::text])))
 std::vector<std::string> listed_values(const std::string& definition) {
@@ -82,16 +65,10 @@ void add_types(TargetTable& table) {
       if (std::to_string(column.live->number) == *row[0] && column.labels.empty()) column.labels = listed_values(*row[1]);
 }
 
-std::optional<std::size_t> position(const TargetTable& table, const std::string& physical) {
-  for (std::size_t i = 0; i < table.columns.size(); ++i)
-    if (table.columns[i].live->name == physical) return i;
-  return std::nullopt;
-}
-
 void add_unique_keys(TargetTable& table) {
   // whole keys only: what an expression or a predicate lets pass is seen when the rows are inserted
   for (auto& row : pg::query(R"(
-      SELECT c.relname, x.indkey::text, COALESCE((pg_catalog.to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false)
+      SELECT c.relname, pg_catalog.array_to_string((x.indkey::pg_catalog.int2[])[0:x.indnkeyatts - 1], ' '), COALESCE((pg_catalog.to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false)
         FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid
        WHERE x.indrelid = $1::oid AND x.indisunique AND x.indislive AND x.indexprs IS NULL AND x.indpred IS NULL
        ORDER BY x.indisprimary DESC, c.relname)",
@@ -131,13 +108,7 @@ void find_key(TargetTable& table) {
     table.key.push_back(*at);
   }
   if (!table.key.empty()) return;
-  for (auto& name : table.live.primary_key) table.key.push_back(*position(table, name));
-  if (!table.key.empty()) return;
-  for (auto& unique : table.unique_keys)
-    if (std::all_of(unique.columns.begin(), unique.columns.end(), [&](std::size_t c) { return table.columns[c].live->not_null; })) {
-      table.key = unique.columns;
-      return;
-    }
+  table.key = catalog_key(table.live);
 }
 
 void add_references(Target& target) {
@@ -150,8 +121,8 @@ void add_references(Target& target) {
       TargetReference reference;
       reference.table = found->second;
       reference.constraint = key.name;
-      for (auto& name : key.columns) reference.columns.push_back(*position(table, name));
-      for (auto& name : key.referenced_columns) reference.to.push_back(*position(target.tables[found->second], name));
+      reference.columns = physical_positions(table.live, key.columns);
+      reference.to = physical_positions(target.tables[found->second].live, key.referenced_columns);
       table.references.push_back(std::move(reference));
     }
     for (auto& extra : table.profile->references) {
@@ -197,11 +168,10 @@ const TargetTable* Target::table(const std::string& logical) const {
 Target find_target(graph::Profile profile) {
   Target target;
   target.profile = std::move(profile);
-  auto path = pg::search_path();
   std::map<Oid, const graph::TableProfile*> found;
   std::vector<Oid> oids;
   for (auto& table : target.profile.tables) {
-    Oid oid = find_relation(table.names, path);
+    Oid oid = find_graph_table(table.names);
     if (oid != InvalidOid && found.emplace(oid, &table).second) oids.push_back(oid);
   }
   for (auto& live : describe_tables(oids, false)) {
@@ -212,10 +182,11 @@ Target find_target(graph::Profile profile) {
     auto& table = target.tables[i];
     table.profile = found.at(table.live.oid);
     target.by_name.emplace(table.profile->name, i);
-    for (auto& column : table.live.columns) {
+    const auto names = logical_names(*table.profile, table.live);
+    for (std::size_t c = 0; c < names.size(); ++c) {
       TargetColumn described;
-      described.live = &column;
-      described.logical = table.profile->logical_column(column.name);
+      described.live = &table.live.columns[c];
+      described.logical = names[c];
       table.columns.push_back(std::move(described));
     }
     add_types(table);

@@ -10,6 +10,7 @@
 #include "pg/call.hpp"
 #include "pg/json_rows.hpp"
 #include "pg/spi.hpp"
+#include "service/graph/tables.hpp"
 
 extern "C" {
 #include "utils/rls.h"
@@ -35,49 +36,16 @@ std::optional<std::vector<std::size_t>> positions(const SourceTable& table, cons
   return found;
 }
 
-std::vector<std::size_t> physical_positions(const SourceTable& table, const std::vector<std::string>& names) {
-  std::vector<std::size_t> found;
-  for (const auto& name : names)
-    for (std::size_t i = 0; i < table.columns.size(); ++i)
-      if (table.columns[i].live->name == name) found.push_back(i);
-  return found;
-}
-
 void add_columns(SourceTable& table) {
-  std::map<std::string, int> uses;
-  for (const auto& column : table.live.columns) ++uses[table.profile->logical_column(pg::utf8_text(column.name))];
-  for (const auto& column : table.live.columns) {
+  const auto names = logical_names(*table.profile, table.live);
+  for (std::size_t i = 0; i < names.size(); ++i) {
     SourceColumn entry;
-    entry.live = &column;
-    const std::string physical = pg::utf8_text(column.name);
-    entry.logical = table.profile->logical_column(physical);
-    // courseId beside course_id: each keeps its own name
-    if (uses[entry.logical] > 1) entry.logical = physical;
+    entry.live = &table.live.columns[i];
+    entry.logical = names[i];
     for (const auto& reset : table.profile->reset)
       if (reset.column == entry.logical) entry.reset = reset.value;
     table.columns.push_back(std::move(entry));
   }
-}
-
-// The shortest whole unique key of NOT NULL columns.
-std::vector<std::size_t> unique_key(const SourceTable& table) {
-  for (const auto& row : pg::query(R"(
-      SELECT (SELECT pg_catalog.string_agg(a.attname, E'\x01' ORDER BY u.n) FROM pg_catalog.unnest(x.indkey::pg_catalog.int2[]) WITH ORDINALITY u(attnum, n)
-                JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = u.attnum)
-        FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid
-       WHERE x.indrelid = $1::oid AND x.indisunique AND x.indisvalid AND x.indexprs IS NULL AND x.indpred IS NULL
-         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey) AND NOT a.attnotnull)
-       ORDER BY x.indnkeyatts, c.relname LIMIT 1)",
-                                   {std::to_string(table.live.oid)})) {
-    std::vector<std::string> names;
-    std::size_t start = 0;
-    for (std::size_t end = 0; end != std::string::npos; start = end + 1) {
-      end = row[0]->find('\x01', start);
-      names.push_back(row[0]->substr(start, end - start));
-    }
-    return physical_positions(table, names);
-  }
-  return {};
 }
 
 void add_keys(SourceTable& table) {
@@ -89,8 +57,7 @@ void add_keys(SourceTable& table) {
                   "The profile names them as the key of \"" + profile.name + "\".", "Correct the profile: docs/course.md, \"The profile\".");
     table.key = *key;
   } else {
-    table.key = physical_positions(table, table.live.primary_key);
-    if (table.key.empty()) table.key = unique_key(table);
+    table.key = catalog_key(table.live);
   }
   for (const auto& name : profile.order)
     if (const auto position = table.column(name)) table.order.push_back(*position);
@@ -130,9 +97,9 @@ void add_foreign_keys(Source& source) {
       continue;
     }
     SourceReference reference;
-    reference.columns = physical_positions(table, key.columns);
+    reference.columns = physical_positions(table.live, key.columns);
     reference.table = to->second;
-    reference.to = physical_positions(source.tables[to->second], key.referenced_columns);
+    reference.to = physical_positions(source.tables[to->second].live, key.referenced_columns);
     reference.equality = key.equality;
     reference.not_null = all_not_null(table, reference.columns);
     table.references.push_back(std::move(reference));
@@ -250,7 +217,7 @@ void choose_columns(const Source& source, SourceTable& table) {
   for (const auto& key : table.live.foreign_keys) {
     const bool known = std::any_of(source.tables.begin(), source.tables.end(), [&](const auto& other) { return other.live.oid == key.referenced; });
     if (!known)
-      for (const auto column : physical_positions(table, key.columns)) outside.insert(column);
+      for (const auto column : physical_positions(table.live, key.columns)) outside.insert(column);
   }
   const bool narrow = table.table_class() == TableClass::ref && !profile.whole;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
@@ -301,21 +268,6 @@ std::optional<std::size_t> Source::table(const std::string& logical) const {
 }
 
 const SourceTable& Source::root() const { return tables[*table(profile.root)]; }
-
-Oid find_graph_table(const std::vector<std::string>& names) {
-  const auto path = pg::array_literal(pg::search_path());
-  for (const auto& name : names) {
-    const auto dot = name.find('.');
-    const auto rows = pg::query(R"(
-        SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND n.nspname <> 'pg_catalog'
-           AND CASE WHEN $2 = '' THEN n.nspname = ANY ($3::text[]) ELSE n.nspname = $2 END
-         ORDER BY pg_catalog.array_position($3::text[], n.nspname::text) LIMIT 1)",
-                                {pg::server_text(dot == std::string::npos ? name : name.substr(dot + 1)), pg::server_text(dot == std::string::npos ? "" : name.substr(0, dot)), path});
-    if (!rows.empty()) return static_cast<Oid>(std::stoul(*rows[0][0]));
-  }
-  return InvalidOid;
-}
 
 Source find_source(graph::Profile profile) {
   Source source;

@@ -82,7 +82,4 @@ struct Source {
 // Reads the catalog along the caller's search path. Raises 42P01 when the root's table is not there, 22023 when a profile names columns as key that are not there.
 Source find_source(graph::Profile profile);
 
-// The OID of the first relation that one of the names means, "schema.name" or a name in the search path, as written; InvalidOid when there is none.
-Oid find_graph_table(const std::vector<std::string>& names);
-
 }  // namespace snapback::service

@@ -9,6 +9,7 @@
 #include "pg/fault.hpp"
 #include "pg/identity.hpp"
 #include "pg/server.hpp"
+#include "pg/text_forms.hpp"
 #include "service/graph/batches.hpp"
 #include "service/graph/import.hpp"
 #include "service/graph/import_words.hpp"
@@ -63,7 +64,7 @@ class Undo {
 
   Json run() {
     if (!dry_run_) pg::refuse_read_only("course_undo", false);
-    pg::ValueForms forms;
+    pg::CallerForms forms;
     batch_ = find_batch(id_, !dry_run_);
     if (batch_.state == "undone")
       throw snapback::error(sqlstate::object_not_in_prerequisite_state, "import \"" + id_ + "\" was undone already", "", "What is there and what was undone shows: TABLE course_batches.");
