@@ -21,7 +21,7 @@ CREATE INDEX ON topics (title);
 CREATE INDEX ON topics (note, title);
 CREATE TABLE huge (id integer PRIMARY KEY, body text);
 ALTER TABLE huge ALTER COLUMN body SET STORAGE EXTERNAL;
-INSERT INTO huge VALUES (1, repeat('áéí' || md5('x'), 8000000));
+INSERT INTO huge VALUES (1, repeat('áéí' || md5('x'), @{[$ENV{SNAPBACK_BRIEF} || $ENV{SNAPBACK_SANITIZE} ? 1_000_000 : 8_000_000]}));
 
 -- Waits until the call with this name is in the phase and has worked a little, cancels it and returns the seconds until it was over.
 -- All in the server, so that starting programs is not measured. NULL when the phase was never seen.
