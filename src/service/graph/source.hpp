@@ -8,6 +8,7 @@
 
 #include "core/graph/profile.hpp"
 #include "service/catalog.hpp"
+#include "service/graph/tables.hpp"
 
 namespace snapback::service {
 
