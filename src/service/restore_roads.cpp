@@ -74,6 +74,8 @@ Road choose_road(const RestorePlan& plan, const PlannedTable& table) {
   auto key = pg::find_table_key(table.live->oid);
   if (!OidIsValid(key.index) || !keeps_all(table.mapping, key.columns)) return Road::reload;
   if (!table.mapping.defaulted.empty()) return Road::difference;
+  // a sample may miss what differs; the reload looks at every row first and leaves a table alone that equals the backup
+  if (pg::settings.reload_threshold <= 0) return Road::reload;
   return differing_share(plan, table, key) > pg::settings.reload_threshold ? Road::reload : Road::difference;
 }
 
