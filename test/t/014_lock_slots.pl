@@ -51,6 +51,7 @@ my ($wanted) = $outcome->{hint} =~ /max_locks_per_transaction to (\d+)/;
 $node->append_conf('postgresql.conf', "max_locks_per_transaction = $wanted\n");
 $node->restart;
 is_outcome(attempt($node, 'SELECT id FROM backup_create()'), '', 'with the number in the hint it works');
-check_log($node, ['53200'], 'nothing else is in the log');
+# 57P01: a session that had not quite gone when the server was restarted
+check_log($node, ['53200', '57P01'], 'nothing else is in the log');
 $node->stop;
 done_testing();
