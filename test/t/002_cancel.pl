@@ -37,7 +37,7 @@ BEGIN
      WHERE a.application_name = application AND CASE wanted_phase WHEN 'CREATE INDEX' THEN i.pid IS NOT NULL
                                                     ELSE p.phase = wanted_phase AND p.table_name IS NOT DISTINCT FROM coalesce(wanted_table, p.table_name) END;
     EXIT WHEN victim IS NOT NULL;
-    IF clock_timestamp() > begun + '30 s' OR clock_timestamp() > begun + '3 s' AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = application) THEN RETURN NULL; END IF;
+    IF clock_timestamp() > begun + '300 s' OR clock_timestamp() > begun + '3 s' AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = application) THEN RETURN NULL; END IF;
     PERFORM pg_sleep(0.005);
   END LOOP;
   PERFORM pg_sleep(delay);
