@@ -20,9 +20,11 @@ namespace {
 
 static_assert(sizeof(WorkerTask) <= BGW_EXTRALEN);
 
+// Of the lock method of advisory locks, because an abort takes a session's other locks away, and a run that fails is alive until its row says so. SQL cannot name this tag.
 LOCKTAG liveness_tag(Oid relation, std::int64_t key) {
   LOCKTAG tag;
   SET_LOCKTAG_OBJECT(tag, MyDatabaseId, relation, static_cast<Oid>(key), 0);
+  tag.locktag_lockmethodid = USER_LOCKMETHOD;
   return tag;
 }
 
