@@ -23,34 +23,8 @@ CREATE TABLE huge (id integer PRIMARY KEY, body text);
 ALTER TABLE huge ALTER COLUMN body SET STORAGE EXTERNAL;
 INSERT INTO huge VALUES (1, repeat('áéí' || md5('x'), @{[$ENV{SNAPBACK_BRIEF} || $ENV{SNAPBACK_SANITIZE} ? 1_000_000 : 8_000_000]}));
 
--- Waits until the call with this name is in the phase and has worked a little, cancels it and returns the seconds until it was over.
--- All in the server, so that starting programs is not measured. NULL when the phase was never seen.
-CREATE FUNCTION cancel_in(application text, wanted_phase text, wanted_table text DEFAULT NULL, delay double precision DEFAULT 0) RETURNS double precision LANGUAGE plpgsql AS \$\$
-DECLARE
-  victim integer;
-  cancelled timestamptz;
-  begun timestamptz := clock_timestamp();
-BEGIN
-  LOOP
-    PERFORM pg_stat_clear_snapshot();
-    SELECT a.pid INTO victim FROM pg_stat_activity a LEFT JOIN backup_progress p USING (pid) LEFT JOIN pg_stat_progress_create_index i USING (pid)
-     WHERE a.application_name = application AND CASE wanted_phase WHEN 'CREATE INDEX' THEN i.pid IS NOT NULL
-                                                    ELSE p.phase = wanted_phase AND p.table_name IS NOT DISTINCT FROM coalesce(wanted_table, p.table_name) END;
-    EXIT WHEN victim IS NOT NULL;
-    IF clock_timestamp() > begun + '300 s' OR clock_timestamp() > begun + '3 s' AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = application) THEN RETURN NULL; END IF;
-    PERFORM pg_sleep(0.005);
-  END LOOP;
-  PERFORM pg_sleep(delay);
-  cancelled := clock_timestamp();
-  PERFORM pg_cancel_backend(victim);
-  LOOP
-    PERFORM pg_stat_clear_snapshot();
-    EXIT WHEN NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = victim AND state = 'active');
-    PERFORM pg_sleep(0.002);
-  END LOOP;
-  RETURN extract(epoch FROM clock_timestamp() - cancelled);
-END\$\$;
 END
+$node->safe_psql('postgres', $cancel_function);
 
 my $limit = patience();
 

@@ -25,26 +25,8 @@ CREATE TABLE notes (id integer PRIMARY KEY, body text);
 INSERT INTO notes SELECT g, md5(g::text) FROM generate_series(1, 300) g;
 CREATE TABLE large (id integer PRIMARY KEY, body text);
 INSERT INTO large SELECT g, string_agg(md5(g || ' ' || i), '') FROM generate_series(1, 1000) g, generate_series(1, 1200) i GROUP BY g;
-CREATE FUNCTION cancel_syncing(application text) RETURNS double precision LANGUAGE plpgsql AS $$
-DECLARE
-  victim integer; cancelled timestamptz; begun timestamptz := clock_timestamp();
-BEGIN
-  LOOP
-    PERFORM pg_stat_clear_snapshot();
-    SELECT a.pid INTO victim FROM pg_stat_activity a JOIN backup_progress p USING (pid) WHERE application_name = application AND p.phase = 'syncing file';
-    EXIT WHEN victim IS NOT NULL OR clock_timestamp() > begun + '60 s';
-    PERFORM pg_sleep(0.002);
-  END LOOP;
-  cancelled := clock_timestamp();
-  PERFORM pg_cancel_backend(victim);
-  LOOP
-    PERFORM pg_stat_clear_snapshot();
-    EXIT WHEN NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = victim AND state = 'active');
-    PERFORM pg_sleep(0.002);
-  END LOOP;
-  RETURN extract(epoch FROM clock_timestamp() - cancelled);
-END$$;
 END
+$node->safe_psql('postgres', $cancel_function);
 
 sub set_order
 {
@@ -153,7 +135,7 @@ foreach my $call ('sync_file_range', 'fsync')
 {
 	set_order("$call 0 0 300");
 	my $job = start($node, $large);
-	my $seconds = value($node, "SELECT cancel_syncing('$job->{name}')");
+	my $seconds = value($node, "SELECT cancel_in('$job->{name}', 'syncing file')");
 	is_outcome(finish($job), '57014', "cancelled while the file is made durable ($call)");
 	cmp_ok($seconds, '<', patience(), 'within a second');
 	set_order('');

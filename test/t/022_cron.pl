@@ -8,14 +8,11 @@ use SnapbackTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $cases = 10_000;
+my $cases = $ENV{SNAPBACK_BRIEF} ? 2_000 : 10_000;
 my $seed = 20261122;
 
 # scripts/test installs it: without it nothing would be compared
 system('/usr/bin/python3 -c "import croniter, zoneinfo"') == 0 or die 'python3-croniter is not installed';
-# Due times do not depend on the server. Later croniters read a range of one value ("21-21") as all values, which cron does not.
-my $croniter = `dpkg-query -W -f='\${Version}' python3-croniter`;
-plan skip_all => "compared with croniter 1.3, as in Debian 12; here is $croniter" if $croniter !~ /^1\.3\./;
 
 my $folder = PostgreSQL::Test::Utils::tempdir();
 my @halves = map { "$folder/cases_$_.tsv" } 0, 1;

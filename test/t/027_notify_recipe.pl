@@ -11,11 +11,6 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-foreach my $program (qw(curl jq))
-{
-	plan skip_all => "the recipe needs $program" if system("command -v $program >/dev/null 2>&1") != 0;
-}
-
 my ($script) = slurp_file('docs/operations.md') =~ m{```sh\n(#!/bin/sh\n# snapback-notify.*?)```}s;
 isnt($script, undef, 'the document has the script') or BAIL_OUT('no script');
 my $folder = PostgreSQL::Test::Utils::tempdir_short();

@@ -13,12 +13,15 @@ the change, a repeated one its first moment, and a moment counts once. croniter'
                   (day_or=False).
   first of March  croniter passes over it where the days of the month have a step ("5-29/3"), seen with its version 1.3.5. A walk from day to day is the
                   arbiter, there only: any other difference between the walk and croniter is left in for the test to find.
+  one value       a range of one value ("21-21", "sat-6"): croniter from version 2 on takes it for a range that goes all the way round. Here the value
+                  alone is asked for.
   all days        a day field that names every day without a * ("1-31", "0-6"): for cron it is restricted, and being one of two restricted fields every day
                   fits; croniter takes it for *. Here the days are left out of the expression.
 """
 import random
 import sys
 from datetime import date, datetime, time, timedelta, timezone
+from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -65,16 +68,36 @@ def expression(rng):
     return " ".join(field_text(rng, field) for field in range(5))
 
 
+def ends(part, field):
+    """First and last value of "a", "a-b" or "a-b/n"."""
+    low, _, names = FIELDS[field]
+    numbers = [names.index(end) + low if end in names else int(end) for end in part.lower().partition("/")[0].split("-")]
+    return numbers[0], numbers[-1]
+
+
 def values(text, field):
     """The set a field names."""
     low, high, names = FIELDS[field]
     found = set()
     for part in text.lower().split(","):
         span, _, step = part.partition("/")
-        ends = [str(names.index(end) + low) if end in names else end for end in span.split("-")]
-        first, last = (low, high) if span == "*" else (int(ends[0]), int(ends[-1]))
+        first, last = (low, high) if span == "*" else ends(span, field)
         found.update(range(first, last + 1, int(step or 1)))
     return found
+
+
+def without_ranges_of_one(schedule):
+    """The same schedule with "21-21" and "21-21/3" written as "21"."""
+    if schedule.startswith("@"):
+        return schedule
+    fields = []
+    for field, text in enumerate(schedule.split()):
+        parts = []
+        for part in text.split(","):
+            found = values(part, field)
+            parts.append(str(found.pop()) if "-" in part and len(set(ends(part, field))) == 1 else part)
+        fields.append(",".join(parts))
+    return " ".join(fields)
 
 
 def for_croniter(schedule):
@@ -183,7 +206,10 @@ def main():
         moment = rng.randint(begin, end)
         if changes[zone.key] and rng.random() < 0.5:
             moment = rng.choice(changes[zone.key]) + rng.randint(-30 * 3600, 6 * 3600)
-        meant, day_or, kind = for_croniter(schedule)
+        plain = without_ranges_of_one(schedule)
+        meant, day_or, kind = for_croniter(plain)
+        if plain != schedule and int(version("croniter").split(".")[0]) >= 2:
+            kind = kind + (", " if kind else "") + "one value"
         try:
             due, passed = expected_due(meant, day_or, schedule, zone, moment, 2)
         except Exception:  # no such date, or none in 50 years
