@@ -180,15 +180,23 @@ sub wait_asleep { return wait_until($_[0], "wait_event_type = 'Extension'", 'asl
 # Until it waits for a lock.
 sub wait_blocked { return wait_until($_[0], "wait_event_type = 'Lock'", 'blocked') }
 
-# Until the server has recovered from a crash.
+# Until the server has recovered from one more crash by SIGKILL. Its log tells: a connection may be made before the server has noticed the crash.
+my %crashes;
+
 sub wait_up
 {
 	my ($node) = @_;
-	for (1 .. 600)
+	my $known = $crashes{ $node->name } // 0;
+	for (1 .. 1200)
 	{
-		my ($code) = $node->psql('postgres', 'SELECT 1');
-		return if $code == 0;
-		usleep(100_000);
+		my $log = log_text($node);
+		my $found = () = $log =~ /was terminated by signal 9/g;
+		if ($found > $known && substr($log, rindex($log, 'was terminated by signal 9')) =~ /database system is ready to accept connections/)
+		{
+			$crashes{ $node->name } = $found;
+			return;
+		}
+		usleep(50_000);
 	}
 	die "the server did not come up again";
 }
