@@ -170,6 +170,7 @@ enter() {
     local command=(env -i "PATH=$PATH" "HOME=$SNAPBACK_OUTER/home" "TMPDIR=$SNAPBACK_OUTER/tmp" "USER=$user" LC_ALL=C.UTF-8
         "TERM=${TERM:-dumb}"
         "SNAPBACK_WORK=$SNAPBACK_OUTER" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" "SNAPBACK_NIGHTLY=${SNAPBACK_NIGHTLY:-}"
+        "SNAPBACK_SIZES=${SNAPBACK_SIZES:-}"
         "$SNAPBACK_OUTER/src/scripts/$script" --inside "$@")
     if can_be_root && as_root unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
         # bash stays as the namespace's process 1, so that it reaps what killed servers leave
@@ -287,7 +288,9 @@ need_assert_server() {
     mkdir -p "$cache"
     new=$(mktemp -d /tmp/snapback.XXXXXX)
     say "building PostgreSQL $pg with assertions (once)"
-    quietly "$cache/assert-$pg.log" build_assert_server "$pg" "$new" || { rm -rf "$new"; die "PostgreSQL $pg could not be built"; }
+    # not in a condition, where a failing command would not end it
+    build_assert_server "$pg" "$new" >"$cache/assert-$pg.log" 2>&1 &
+    wait $! || { tail -n 60 "$cache/assert-$pg.log"; rm -rf "$new"; die "PostgreSQL $pg could not be built"; }
     rm -rf "$new"
 }
 
@@ -296,7 +299,9 @@ build_assert_server() (
     set -e
     cd "$new"
     # lists of our own, so that the machine's sources stay as they are
-    printf 'deb-src http://deb.debian.org/debian %s main\n' "$(codename)" >sources.list
+    # shellcheck disable=SC2016
+    printf 'deb-src %s %s main\n' "$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | head -n 1)" \
+        "$(codename)" >sources.list
     mkdir -p lists/partial
     apt=(apt-get -q -o "Dir::Etc::sourcelist=$new/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$new/lists"
         -o "Dir::Cache::srcpkgcache=" -o "Dir::Cache::pkgcache=" -o APT::Sandbox::User=)

@@ -102,12 +102,19 @@ COMMENT ON FUNCTION snapback.history() IS
 'calls that no worker made, of this database, as far as the caller may see them: they are kept in a file of the data directory, because a
 failed call leaves no row behind; read the view backup_runs';
 
--- The owner's rights read the table; the condition is about who asks. A run whose worker is gone reads "crashed" at once, also
--- before anything has written that into its row; one that ends meanwhile still reads "running", as the rest of its row does.
+-- A run whose worker is gone reads "crashed" at once, also before anything has written that into its row; one that ends meanwhile
+-- still reads "running", as the rest of its row does.
+CREATE VIEW snapback.run_now AS
+SELECT CASE WHEN r.state IN ('queued', 'running') AND snapback.run_crashed(r.run_id) THEN 'crashed' ELSE r.state END AS state_now, r.*
+FROM snapback.run AS r;
+COMMENT ON VIEW snapback.run_now IS
+'the runs of workers, with their states as they are now';
+
+-- The owner's rights read the table; the condition is about who asks.
 CREATE VIEW @extschema@.backup_runs WITH (security_barrier = true) AS
 SELECT r.run_id,
        r.kind,
-       CASE WHEN r.state IN ('queued', 'running') AND snapback.run_crashed(r.run_id) THEN 'crashed' ELSE r.state END AS state,
+       r.state_now AS state,
        r.plan,
        r.due,
        r.attempt,
@@ -123,7 +130,7 @@ SELECT r.run_id,
        r.message,
        r.result,
        r.arguments
-FROM snapback.run AS r
+FROM snapback.run_now AS r
 WHERE (SELECT u.rolsuper FROM pg_catalog.pg_roles AS u WHERE u.rolname = CURRENT_USER)
    OR (SELECT pg_catalog.has_function_privilege(CURRENT_USER, p.oid, 'EXECUTE')
        FROM pg_catalog.pg_proc AS p

@@ -47,9 +47,8 @@ SELECT p.plan,
 FROM snapback.plan AS p
 LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = p.owner
 LEFT JOIN LATERAL (
-  SELECT coalesce(n.started_at, n.queued_at),
-         CASE WHEN n.state IN ('queued', 'running') AND snapback.run_crashed(n.run_id) THEN 'crashed' ELSE n.state END
-  FROM snapback.run AS n
+  SELECT coalesce(n.started_at, n.queued_at), n.state_now
+  FROM snapback.run_now AS n
   WHERE n.plan = p.plan AND n.kind = 'create'
   ORDER BY n.run_id DESC
   LIMIT 1

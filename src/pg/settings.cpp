@@ -7,7 +7,7 @@ namespace snapback::pg {
 
 Settings settings = {1, false, false, nullptr, nullptr, 1024, 0.3, nullptr, nullptr
 #ifdef PG_SNAPBACK_TESTING
-                     , nullptr
+                     , nullptr, 1 << 29
 #endif
                      , true, 90
 };
@@ -62,6 +62,8 @@ void define_settings() {
 #ifdef PG_SNAPBACK_TESTING
   DefineCustomStringVariable("pg_snapback.test_fault", "Makes a named point in the code misbehave (test builds only).", nullptr, &settings.test_fault, "",
                              PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("pg_snapback.test_largest_row", "Sets the size of the values above which a row is written with pointers to them (test builds only).", nullptr,
+                          &settings.test_largest_row, 1 << 29, 1 << 10, 1 << 29, PGC_SUSET, GUC_UNIT_BYTE, nullptr, nullptr, nullptr);
 #endif
   MarkGUCPrefixReserved("pg_snapback");
 }

@@ -1,6 +1,7 @@
 #include "pg/table_target.hpp"
 
 #include "pg/call.hpp"
+#include "pg/settings.hpp"
 #include "pg/subtransaction.hpp"
 
 extern "C" {
@@ -59,7 +60,14 @@ void TableTarget::fill_defaults_unsafe(TupleTableSlot* slot) {
 namespace {
 
 // What a row may hold by itself, and the values that then stand outside of it. A tuple ends at 1 GB.
-constexpr Size largest_row = Size{1} << 29, largest_value_inside = Size{1} << 20;
+Size largest_row() {
+#ifdef PG_SNAPBACK_TESTING
+  return static_cast<Size>(settings.test_largest_row);
+#else
+  return Size{1} << 29;
+#endif
+}
+Size largest_value_inside() { return largest_row() >> 9; }
 
 bool is_inside(TupleTableSlot* slot, int column) {
   return !slot->tts_isnull[column] && TupleDescAttr(slot->tts_tupleDescriptor, column)->attlen == -1 &&
@@ -72,9 +80,9 @@ bool point_at_large_values_unsafe(TupleTableSlot* slot) {
   Size size = 0;
   for (int i = 0; i < columns; ++i)
     if (is_inside(slot, i)) size += VARSIZE_ANY(DatumGetPointer(slot->tts_values[i]));
-  if (size <= largest_row) return false;
+  if (size <= largest_row()) return false;
   for (int i = 0; i < columns; ++i) {
-    if (!is_inside(slot, i) || VARSIZE_ANY(DatumGetPointer(slot->tts_values[i])) <= largest_value_inside) continue;
+    if (!is_inside(slot, i) || VARSIZE_ANY(DatumGetPointer(slot->tts_values[i])) <= largest_value_inside()) continue;
     varatt_indirect target = {reinterpret_cast<varlena*>(DatumGetPointer(slot->tts_values[i]))};
     auto* pointer = static_cast<varlena*>(palloc0(INDIRECT_POINTER_SIZE));
     SET_VARTAG_EXTERNAL(pointer, VARTAG_INDIRECT);

@@ -20,13 +20,16 @@ namespace {
 
 static_assert(sizeof(WorkerTask) <= BGW_EXTRALEN);
 
-// Of the lock method of advisory locks, because an abort takes a session's other locks away, and a run that fails is alive until its row says so. SQL cannot name this tag.
-LOCKTAG liveness_tag(Oid relation, std::int64_t key) {
+LOCKTAG row_tag(Oid relation, std::int64_t key, std::uint8_t method) {
   LOCKTAG tag;
   SET_LOCKTAG_OBJECT(tag, MyDatabaseId, relation, static_cast<Oid>(key), 0);
-  tag.locktag_lockmethodid = USER_LOCKMETHOD;
+  tag.locktag_lockmethodid = method;
   return tag;
 }
+
+// A worker is seen by a lock of each method: an abort takes a session's ordinary locks away, and a run that fails is alive until its row says so; pg_advisory_unlock_all() takes all
+// of the other method, and the code of a table or view in a backup may call it. SQL cannot name these tags otherwise.
+constexpr std::uint8_t liveness_methods[] = {DEFAULT_LOCKMETHOD, USER_LOCKMETHOD};
 
 }  // namespace
 
@@ -105,14 +108,19 @@ void wait_for_transaction(TransactionId transaction) {
   if (TransactionIdIsValid(transaction)) call([&] { XactLockTableWait(transaction, nullptr, nullptr, XLTW_None); });
 }
 
-bool hold_liveness(Oid relation, std::int64_t key, bool wait) {
-  LOCKTAG tag = liveness_tag(relation, key);
-  return call([&] { return LockAcquire(&tag, ExclusiveLock, true, !wait) != LOCKACQUIRE_NOT_AVAIL; });
+void hold_liveness(Oid relation, std::int64_t key) {
+  for (auto method : liveness_methods) {
+    LOCKTAG tag = row_tag(relation, key, method);
+    call([&] { (void)LockAcquire(&tag, ExclusiveLock, true, false); });
+  }
 }
 
-void drop_liveness(Oid relation, std::int64_t key) {
-  LOCKTAG tag = liveness_tag(relation, key);
-  call([&] { LockRelease(&tag, ExclusiveLock, true); });
+bool lock_lost(Oid relation, std::int64_t key) {
+  for (auto method : liveness_methods) {
+    LOCKTAG tag = row_tag(relation, key, method);
+    if (call([&] { return LockAcquire(&tag, ExclusiveLock, false, true); }) == LOCKACQUIRE_NOT_AVAIL) return false;
+  }
+  return true;
 }
 
 void limit_lock_waits(long milliseconds) {
@@ -121,7 +129,7 @@ void limit_lock_waits(long milliseconds) {
 }
 
 void lock_until_commit(Oid relation, std::int64_t key) {
-  LOCKTAG tag = liveness_tag(relation, key);
+  LOCKTAG tag = row_tag(relation, key, DEFAULT_LOCKMETHOD);
   call([&] { (void)LockAcquire(&tag, ExclusiveLock, false, false); });
 }
 

@@ -35,9 +35,11 @@ void in_transaction(const std::function<void()>& body);
 // Waits for the end of another transaction.
 void wait_for_transaction(TransactionId transaction);
 
-// A lock held by this process, whatever its transactions do, on row `key` of `relation`: others see that its worker is alive. False when somebody else holds it and `wait` is false.
-bool hold_liveness(Oid relation, std::int64_t key, bool wait);
-void drop_liveness(Oid relation, std::int64_t key);
+// Locks held by this process to its end, whatever its transactions do, on row `key` of `relation`: others see that its worker is alive. Waits.
+void hold_liveness(Oid relation, std::int64_t key);
+
+// The same locks until the end of the transaction, without waiting: false while a worker is alive.
+bool lock_lost(Oid relation, std::int64_t key);
 
 // From now on and until the end of the transaction a lock that is not had within this time is error 55P03. Bookkeeping gives up before a DROP EXTENSION finds itself in a deadlock with it.
 void limit_lock_waits(long milliseconds);

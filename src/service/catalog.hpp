@@ -1,15 +1,12 @@
 // What the catalogs say of the tables a backup or a restore deals with.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "pg/pg.hpp"
 
 namespace snapback::service {
-
-using Json = nlohmann::ordered_json;
 
 struct ColumnDescription {
   AttrNumber number = 0;

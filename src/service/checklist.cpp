@@ -2,7 +2,7 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "pg/json_rows.hpp"
+#include "pg/encoding.hpp"
 #include "pg/spi.hpp"
 #include "service/graph/profiles.hpp"
 #include "service/retention.hpp"

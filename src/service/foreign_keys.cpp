@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/joined.hpp"
 #include "pg/call.hpp"
 #include "pg/fault.hpp"
 #include "pg/identity.hpp"
@@ -69,8 +70,7 @@ Oid checking_role(const ForeignKeyDescription& key) {
 }
 
 [[noreturn]] void report(const ForeignKeyDescription& key, const std::vector<pg::Row>& orphans) {
-  std::string columns;
-  for (auto& name : key.columns) columns += (columns.empty() ? "" : ", ") + name;
+  std::string columns = joined(key.columns);
   std::string summary = "Rows of \"" + key.schema + "." + key.table_name + "\" point at rows that \"" + key.referenced_schema + "." + key.referenced_table + "\" would not have.";
   std::string detail = summary;
   if (may_read(key.table, GetUserId())) {

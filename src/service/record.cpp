@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <exception>
 #include <fstream>
 
@@ -14,6 +13,7 @@
 #include "pg/server.hpp"
 #include "pg/settings.hpp"
 #include "pg/wake_table.hpp"
+#include "service/repository.hpp"
 #include "service/rights.hpp"
 #include "service/runs.hpp"
 
@@ -40,10 +40,6 @@ std::vector<Entry>& entries() {
 }
 
 std::string file_name() { return "pg_snapback/history." + std::to_string(MyDatabaseId); }
-
-std::int64_t microseconds() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 // A descriptor that is closed.
 class File {
@@ -220,7 +216,7 @@ void register_record_callbacks() {
 
 void record_operation(const char* kind, const std::function<void(Record&)>& body) {
   Record record;
-  std::int64_t started = microseconds();
+  std::int64_t started = now_microseconds();
   // asked for now: after an error no catalog is read
   std::string role = in_ascii(pg::role_name(GetUserId()));
   log_line(beginning("start", kind, role));
@@ -235,7 +231,7 @@ void record_operation(const char* kind, const std::function<void(Record&)>& body
     describe(error, sqlstate, message);
     state = sqlstate == sqlstate::query_canceled ? "cancelled" : "failed";
   }
-  std::int64_t ended = microseconds();
+  std::int64_t ended = now_microseconds();
   log_end(kind, role, state, record, static_cast<double>(ended - started) / 1e6, sqlstate);
   // a run has its row
   if (current_run().run_id == 0) {
@@ -252,7 +248,7 @@ std::vector<std::vector<std::optional<std::string>>> read_history() {
   if (file.get() < 0) return rows;
   std::string text = content(file.get());
   bool all = may_operate_everything();
-  std::int64_t limit = pg::settings.history_days > 0 ? microseconds() / 1000000 - std::int64_t{pg::settings.history_days} * 86400 : 0;
+  std::int64_t limit = pg::settings.history_days > 0 ? now_microseconds() / 1000000 - std::int64_t{pg::settings.history_days} * 86400 : 0;
   for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     Json json = Json::parse(text.substr(begin, end - begin), nullptr, false);
     if (!json.is_object() || (limit > 0 && json.value("ended", std::int64_t{0}) < limit) || !may_see(json.value("role", ""), all)) continue;

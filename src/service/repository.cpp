@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
+#include <chrono>
 #include <set>
 
 #include "core/backup_id.hpp"
@@ -63,11 +63,11 @@ Sidecar read_sidecar(Location& location, const std::string& id) {
 std::string backup_file_name(const std::string& id) { return id + file_suffix; }
 std::string sidecar_file_name(const std::string& id) { return id + sidecar_suffix; }
 
-std::string now_utc() {
-  struct timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return format_utc(static_cast<std::int64_t>(now.tv_sec) * 1000000 + now.tv_nsec / 1000);
+std::int64_t now_microseconds() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
+
+std::string now_utc() { return format_utc(now_microseconds()); }
 
 DatabaseIdentity this_database() {
   DatabaseIdentity identity;

@@ -79,6 +79,8 @@ std::string sidecar_file_name(const std::string& id);
 // Directory that pg_snapback.storage_location names or stands for. `inside_data_directory` tells that backups lie inside the data directory.
 std::string storage_directory(bool* inside_data_directory = nullptr);
 
+// By the clock of this machine.
+std::int64_t now_microseconds();
 std::string now_utc();
 
 }  // namespace snapback::service

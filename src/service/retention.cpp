@@ -1,6 +1,5 @@
 #include "service/retention.hpp"
 
-#include <chrono>
 #include <map>
 #include <memory>
 
@@ -94,10 +93,6 @@ std::vector<RetentionDecision> decide(const std::vector<BackupInfo>& backups) {
 
 bool counts_as_good(const BackupInfo& backup) {
   return backup.is_own && backup.state == "good" && backup.sidecar.verified != "none" && !backup.uncommitted() && backup.kind() != "safety";
-}
-
-std::int64_t now_microseconds() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::int64_t created_microseconds(const BackupInfo& backup) { return moment_member(backup.sidecar.backup, "created_at").value_or(backup_id_time(backup.id) * 1000000); }

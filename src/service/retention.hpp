@@ -36,8 +36,6 @@ bool counts_as_good(const BackupInfo& backup);
 // The moment it shows, in microseconds since 1970 UTC.
 std::int64_t created_microseconds(const BackupInfo& backup);
 inline std::int64_t created_seconds(const BackupInfo& backup) { return created_microseconds(backup) / 1000000; }
-// By the clock of this machine, in the same unit.
-std::int64_t now_microseconds();
 
 // pg_snapback.keep_manual in seconds; none: forever.
 std::optional<std::int64_t> manual_keeping();

@@ -278,8 +278,8 @@ void cancel_run(std::int64_t run_id) {
     close_slot(run_id);
     return;
   }
-  pg::query("SELECT pg_catalog.pg_cancel_backend(l.pid) FROM snapback.run r JOIN pg_catalog.pg_locks l ON l.pid = r.pid "
-            "WHERE r.run_id = $1::bigint AND r.state = 'running' AND l.locktype = 'object' AND l.granted AND l.database = $2::oid AND l.classid = $3::oid AND l.objid = $4::oid",
+  pg::query("SELECT pg_catalog.pg_cancel_backend(r.pid) FROM snapback.run r WHERE r.run_id = $1::bigint AND r.state = 'running' AND EXISTS ("
+            "SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = r.pid AND l.locktype = 'object' AND l.granted AND l.database = $2::oid AND l.classid = $3::oid AND l.objid = $4::oid)",
             {id, std::to_string(MyDatabaseId), std::to_string(run_table()), std::to_string(static_cast<Oid>(run_id))});
 }
 
@@ -303,13 +303,12 @@ int note_crashed_runs() {
   int crashed = 0;
   for (auto& row : pg::query("SELECT run_id FROM snapback.run WHERE state = 'running' OR (state = 'queued' AND queued_at < pg_catalog.clock_timestamp() - '1 minute'::interval) ORDER BY run_id")) {
     std::int64_t run_id = std::stoll(*row[0]);
-    if (run_id == current_run().run_id || !pg::hold_liveness(table, run_id, false)) continue;
+    if (run_id == current_run().run_id || !pg::lock_lost(table, run_id)) continue;
     auto changed = pg::modify("UPDATE snapback.run SET state = 'crashed', finished_at = pg_catalog.clock_timestamp(), sqlstate = '57P01', "
                               "message = CASE WHEN started_at IS NULL THEN 'its process was never started' ELSE 'its process ended without a result' END "
                               "WHERE run_id = $1::bigint AND state IN ('queued', 'running') RETURNING run_id",
                               {*row[0]});
     crashed += static_cast<int>(changed.size());
-    pg::drop_liveness(table, run_id);
   }
   return crashed;
 }
@@ -331,8 +330,10 @@ void perform_run(const pg::WorkerTask& task) {
   bool alive = false;
   pg::in_transaction([&] {
     Oid table = run_table();
-    alive = OidIsValid(table) && pg::hold_liveness(table, run_id, true);
-    if (alive) pg::wait_for_transaction(task.starter);
+    alive = OidIsValid(table);
+    if (!alive) return;
+    pg::hold_liveness(table, run_id);
+    pg::wait_for_transaction(task.starter);
   });
   if (!alive) return;
   std::optional<ClaimedRun> run;

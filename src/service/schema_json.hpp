@@ -9,6 +9,8 @@
 
 namespace snapback::service {
 
+using Json = nlohmann::ordered_json;
+
 // A text in a definition; empty when it has none.
 inline std::string string_of(const Json& object, const char* key) { return object.value(key, std::string()); }
 

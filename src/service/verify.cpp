@@ -15,19 +15,19 @@
 #include "pg/subtransaction.hpp"
 #include "pg/text_forms.hpp"
 #include "pg/type_names.hpp"
+#include "pg/values/type_shape.hpp"
 #include "service/restore.hpp"
 
 namespace snapback::service {
 
 namespace {
 
-// Types whose values are names of tables, roles and the like. That such an object is gone, or never was in this database, is no damage to a backup.
-bool names_objects(Oid type) {
-  Oid base = pg::call([&] {
-    Oid element = get_base_element_type(type);
-    return getBaseType(OidIsValid(element) ? element : type);
-  });
-  switch (base) {
+// Types whose values are names of tables, roles and the like. That such an object is gone, or never was in this database, is no damage to a backup: such values, also inside of others, are only parsed.
+bool names_objects(const pg::values::TypeShape& shape) {
+  if (shape.element) return names_objects(*shape.element);
+  for (auto& field : shape.fields)
+    if (names_objects(*field.shape)) return true;
+  switch (shape.base) {
     case REGPROCOID:
     case REGPROCEDUREOID:
     case REGOPEROID:
@@ -56,7 +56,7 @@ std::vector<pg::ColumnTarget> verify_targets(const Json& head) {
     target.position = static_cast<int>(targets.size());
     Oid type = InvalidOid;
     int32 typmod = -1;
-    if (pg::find_type(column.at("type").get<std::string>(), type, typmod) && !names_objects(type)) {
+    if (pg::find_type(column.at("type").get<std::string>(), type, typmod) && !names_objects(*pg::values::inspect_type(type, typmod, "column \"" + target.name + "\"", false))) {
       target.type = type;
       target.typmod = typmod;
     }

@@ -55,18 +55,19 @@ WatchedPlan* plan_named(Watched& watched, const std::string& name) {
   return nullptr;
 }
 
+bool has_state_table(const char* name) { return !query_state("SELECT 1 WHERE pg_catalog.to_regclass($1) IS NOT NULL", {std::string("snapback.") + name}).empty(); }
+
 // Runs in progress, and those that failed since the last that did not.
 void add_runs(Watched& watched) {
-  auto runs = extension_relation("backup_runs");
-  if (!runs) return;
-  for (auto& row : query_state("SELECT r.plan, pg_catalog.count(*) FROM " + *runs + " r WHERE r.kind = 'create' AND r.state IN ('queued', 'running') AND r.plan IS NOT NULL GROUP BY 1"))
+  if (!has_state_table("run_now")) return;
+  for (auto& row : query_state("SELECT r.plan, pg_catalog.count(*) FROM snapback.run_now r WHERE r.kind = 'create' AND r.state_now IN ('queued', 'running') AND r.plan IS NOT NULL GROUP BY 1"))
     if (auto* plan = plan_named(watched, *row[0])) plan->facts.running = true;
   for (auto& row : query_state(R"(
       SELECT r.plan, pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.min(coalesce(r.finished_at, r.started_at, r.queued_at))))::bigint,
-             (pg_catalog.array_agg(coalesce(r.message, r.state) ORDER BY r.run_id DESC))[1]
-        FROM )" + *runs + R"( r JOIN snapback.plan p ON p.plan = r.plan
-       WHERE r.kind = 'create' AND (r.state IN ('failed', 'crashed') OR (r.state = 'gave_way' AND r.attempt > p.retries))
-         AND r.run_id > coalesce((SELECT pg_catalog.max(s.run_id) FROM )" + *runs + R"( s WHERE s.plan = r.plan AND s.kind = 'create' AND s.state = 'succeeded'), 0)
+             (pg_catalog.array_agg(coalesce(r.message, r.state_now) ORDER BY r.run_id DESC))[1]
+        FROM snapback.run_now r JOIN snapback.plan p ON p.plan = r.plan
+       WHERE r.kind = 'create' AND (r.state_now IN ('failed', 'crashed') OR (r.state_now = 'gave_way' AND r.attempt > p.retries))
+         AND r.run_id > coalesce((SELECT pg_catalog.max(s.run_id) FROM snapback.run s WHERE s.plan = r.plan AND s.kind = 'create' AND s.state = 'succeeded'), 0)
        GROUP BY 1)"))
     if (auto* plan = plan_named(watched, *row[0])) {
       plan->facts.failed_since = std::stoll(*row[1]);
@@ -80,32 +81,34 @@ const BackupInfo* backup_named(const Watched& watched, const std::string& id) {
   return nullptr;
 }
 
-// Verifications by plans that ended in an error, the newest of each backup; not of one that was verified since, that is damaged, for which there is an alert of its own, or that is gone.
+// Verifications by plans that ended in an error since the last of the same backup that did not; not of a backup that was verified otherwise since, that is damaged, for which there is an
+// alert of its own, or that is gone.
 void add_verifications(Watched& watched) {
-  auto runs = extension_relation("backup_runs");
-  if (!runs) return;
+  if (!has_state_table("run_now")) return;
   for (auto& row : query_state(R"(
-      SELECT v.plan, v.backup_id, pg_catalog.floor(EXTRACT(epoch FROM v.ended) * 1000000)::bigint, v.why
-        FROM (SELECT DISTINCT ON (r.plan, r.arguments ->> 'backup_id') r.run_id, r.plan, r.arguments ->> 'backup_id' AS backup_id, r.state, coalesce(r.message, r.state) AS why,
-                     coalesce(r.finished_at, r.started_at, r.queued_at) AS ended
-                FROM )" + *runs + R"( r
-               WHERE r.kind = 'verify' AND r.plan IS NOT NULL AND r.state IN ('succeeded', 'failed', 'crashed', 'gave_way')
-               ORDER BY r.plan, r.arguments ->> 'backup_id', r.run_id DESC) v
-       WHERE v.state <> 'succeeded' ORDER BY v.run_id)")) {
+      SELECT v.plan, v.backup_id, pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.min(v.ended)))::bigint, pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.max(v.ended)) * 1000000)::bigint,
+             (pg_catalog.array_agg(v.why ORDER BY v.run_id DESC))[1]
+        FROM (SELECT r.run_id, r.plan, r.arguments ->> 'backup_id' AS backup_id, coalesce(r.finished_at, r.started_at, r.queued_at) AS ended, coalesce(r.message, r.state_now) AS why
+                FROM snapback.run_now r
+               WHERE r.kind = 'verify' AND r.plan IS NOT NULL AND r.state_now IN ('failed', 'crashed', 'gave_way')) v
+       WHERE v.run_id > coalesce((SELECT pg_catalog.max(s.run_id) FROM snapback.run s
+                                   WHERE s.kind = 'verify' AND s.plan = v.plan AND s.arguments ->> 'backup_id' = v.backup_id AND s.state = 'succeeded'), 0)
+       GROUP BY v.plan, v.backup_id ORDER BY pg_catalog.max(v.run_id))")) {
     auto* plan = plan_named(watched, *row[0]);
     auto* backup = row[1] ? backup_named(watched, *row[1]) : nullptr;
     if (plan == nullptr || backup == nullptr || backup->state != "good") continue;
-    std::int64_t ended = std::stoll(*row[2]), verified = 0;
-    if (parse_utc(backup->sidecar.verified_at, verified) && verified >= ended) continue;
-    if (!plan->facts.unverified_since) plan->facts.unverified_since = ended / 1000000;
+    std::int64_t first = std::stoll(*row[2]), last = std::stoll(*row[3]), verified = 0;
+    if (parse_utc(backup->sidecar.verified_at, verified) && verified >= last) continue;
+    auto& since = plan->facts.unverified_since;
+    since = std::min(since.value_or(first), first);
     plan->facts.unverified = backup->id;
-    plan->facts.unverified_why = row[3].value_or("");
+    plan->facts.unverified_why = row[4].value_or("");
   }
 }
 
 // Missed slots since the last one that ran in time.
 void add_slots(Watched& watched) {
-  if (query_state("SELECT 1 WHERE pg_catalog.to_regclass('snapback.slot') IS NOT NULL").empty()) return;
+  if (!has_state_table("slot")) return;
   for (auto& row : query_state(R"(
       SELECT m.plan, pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.min(m.due)))::bigint, pg_catalog.count(*)
         FROM snapback.slot m
@@ -195,7 +198,7 @@ std::vector<BackupInfo> last_good_backups() {
   std::map<std::string, BackupInfo> newest;
   try {
     for (auto& backup : Repository(false).list())
-      if (counts_as_good(backup) && !backup.plan().empty()) newest.emplace(backup.plan(), backup);
+      if (counts_as_good(backup) && !backup.plan().empty()) newest.try_emplace(backup.plan(), backup);
   } catch (const snapback::error&) {
     // the alert storage_unreachable says it
     return {};

@@ -1,4 +1,4 @@
--- Tables of many types, shapes and names, of which test/data/kept_backup.json.zst is a backup that PostgreSQL 15 took. The test makes them with
+-- Tables of many types, shapes and names, of which test/data/backup_20261122T064747Z_2ce7feec.json.zst is a backup that PostgreSQL 15 took. The test makes them with
 -- this file on the server under test, and compares them with what it restores.
 CREATE SCHEMA kept;
 SET search_path = kept, public;

@@ -270,9 +270,10 @@ SELECT is((SELECT convalidated FROM pg_constraint WHERE conname = 'unproven'), f
 SELECT throws_ok('INSERT INTO s.old_child VALUES (100, 100)', '23503', NULL, 'and holds for new rows');
 
 -- ---- values that name tables ---------------------------------------------------------------------------------------------------------------------
-CREATE TABLE s.named (id integer PRIMARY KEY, r regclass, ra regclass[]);
+CREATE TYPE s.remark AS (note text, about regclass);
+CREATE TABLE s.named (id integer PRIMARY KEY, r regclass, ra regclass[], c s.remark[]);
 CREATE TABLE s.pointed_at ();
-INSERT INTO s.named VALUES (1, 's.pointed_at', '{s.pointed_at,NULL}'), (2, 'pg_class', NULL);
+INSERT INTO s.named VALUES (1, 's.pointed_at', '{s.pointed_at,NULL}', ARRAY[('n', 's.pointed_at')::s.remark]), (2, 'pg_class', NULL, NULL);
 SELECT id AS named FROM backup_create('{s.named}') \gset
 DELETE FROM s.named WHERE id = 1;
 DROP TABLE s.pointed_at;
@@ -281,6 +282,26 @@ SELECT alike((SELECT action || ': ' || note FROM backup_restore(:'named', dry_ru
 SELECT throws_ok(format('SELECT * FROM backup_restore(%L)', :'named'), '42P01', 'invalid value for column "r" in row 0 of the backup', 'as the restore does');
 CREATE TABLE s.pointed_at ();
 SELECT is((SELECT proven FROM backup_restore(:'named')), true, 'with a table of that name it comes back');
-SELECT is((SELECT string_agg(id::text || r::text, ',' ORDER BY id) FROM s.named), '1s.pointed_at,2pg_class', 'and names it');
+SELECT is((SELECT string_agg(id::text || r::text || coalesce(c[1].about::text, ''), ',' ORDER BY id) FROM s.named), '1s.pointed_ats.pointed_at,2pg_class', 'and names it');
+
+-- ---- rows whose values make no tuple together: a tuple then has pointers to them -------------------------------------------------------------------
+CREATE TABLE s.heavy (id integer PRIMARY KEY, a text, b bytea, c text, p text, n jsonb, short text, empty text, begins text GENERATED ALWAYS AS (left(a, 5)) STORED, CHECK (length(a) > 100));
+ALTER TABLE s.heavy ALTER b SET STORAGE EXTERNAL, ALTER c SET STORAGE MAIN, ALTER p SET STORAGE PLAIN;
+CREATE FUNCTION heavy(from_id integer, to_id integer) RETURNS TABLE (id integer, a text, b bytea, c text, p text, n jsonb, short text) LANGUAGE sql AS $$
+  SELECT g, (SELECT string_agg(md5(g || 'a' || i), '') FROM generate_series(1, 700) i), (SELECT decode(string_agg(md5(g || 'b' || i), ''), 'hex') FROM generate_series(1, 2000) i), repeat('c' || g, 3000),
+         repeat('p', 700), jsonb_build_object('k', repeat(md5(g::text), 200)), 's'
+    FROM generate_series(from_id, to_id) g $$;
+INSERT INTO s.heavy SELECT * FROM heavy(1, 20);
+SET pg_snapback.test_largest_row = 2048;
+SELECT comes_back('rows with pointers', '{s.heavy}', 'UPDATE s.heavy SET a = a || ''x'', b = b || b WHERE id < 5; DELETE FROM s.heavy WHERE id > 15; UPDATE s.heavy SET short = ''t'' WHERE id = 7', 'DROP TABLE s.heavy');
+SELECT id AS heavy FROM backup_create('{s.heavy}') \gset
+SELECT rows_of('{s.heavy}') AS before \gset
+UPDATE s.heavy SET a = reverse(a), n = NULL WHERE id < 5;
+DELETE FROM s.heavy WHERE id > 15;
+SELECT results_eq(format('SELECT action, inserted, updated FROM backup_restore(%L, mode => %L, safety_backup => false)', :'heavy', 'missing'), $$VALUES ('merged', 5::bigint, 0::bigint)$$, 'missing rows with pointers');
+SELECT results_eq(format('SELECT action, inserted, updated FROM backup_restore(%L, mode => %L, safety_backup => false)', :'heavy', 'upsert'), $$VALUES ('merged', 0::bigint, 4::bigint)$$, 'and differing ones');
+SELECT is(rows_of('{s.heavy}'), :'before', 'all is as it was');
+SELECT is((SELECT count(*) FROM s.heavy WHERE begins = left(a, 5) AND length(p) = 700), 20::bigint, 'with generated and plain columns');
+RESET pg_snapback.test_largest_row;
 
 SELECT * FROM finish();

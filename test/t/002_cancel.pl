@@ -10,7 +10,6 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_server('cancel', conf => "maintenance_work_mem = 256MB\nshared_buffers = 256MB\npg_snapback.reload_threshold = 0\n");
-my $storage = storage($node);
 my $rows = $ENV{SNAPBACK_SANITIZE} ? 300_000 : 1_000_000;
 $node->safe_psql('postgres', <<"END");
 CREATE TABLE subjects (id integer PRIMARY KEY, name text);
@@ -24,33 +23,7 @@ ALTER TABLE huge ALTER COLUMN body SET STORAGE EXTERNAL;
 INSERT INTO huge VALUES (1, repeat('áéí' || md5('x'), @{[$ENV{SNAPBACK_BRIEF} || $ENV{SNAPBACK_SANITIZE} ? 1_000_000 : 8_000_000]}));
 
 END
-$node->safe_psql('postgres', $cancel_function);
-
-my $limit = patience();
-
-sub cancelled_quickly
-{
-	my ($what, $sql, $phase, %options) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my ($outcome, $seconds);
-	# a phase may be over before the cancel arrives: on a fast machine it is caught earlier in the next try
-	my $delay = $options{delay} // 0;
-	foreach my $try (1 .. 12)
-	{
-		# a restore that was over has left nothing for the next one to do
-		$node->safe_psql('postgres', $options{before}) if $options{before};
-		my $job = start($node, $sql);
-		my $table = $options{table} ? "'$options{table}'" : 'NULL';
-		$seconds = value($node, "SELECT cancel_in('$job->{name}', '$phase', $table, $delay)");
-		$outcome = finish($job);
-		last if $outcome->{state} ne '';
-		$delay = $try < 4 ? $delay / 2 : 0;
-	}
-	is_outcome($outcome, '57014', "$what: cancelled");
-	ok($seconds ne '' && $seconds < $limit, "$what: within a second") or diag("$seconds s");
-	note("$what: $seconds s");
-	is(join(' ', unfinished($storage)), '', "$what: nothing is left in the storage");
-}
+prepare_cancels($node);
 
 my $good = value($node, "SELECT id FROM backup_create()");
 $node->safe_psql('postgres', "UPDATE topics SET title = 'x' WHERE id = 1");
@@ -61,39 +34,39 @@ my @differing = (before => "UPDATE topics SET title = 'x' WHERE id = 1");
 {
 	my $blocker = start($node, "BEGIN; LOCK TABLE subjects; SELECT pg_sleep(600);");
 	value($node, q(DO $$BEGIN WHILE NOT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'subjects'::regclass AND mode = 'AccessExclusiveLock' AND granted) LOOP PERFORM pg_sleep(0.05); END LOOP; END$$));
-	cancelled_quickly('a backup that waits for a lock', 'SELECT backup_create()', 'locking', delay => 0.2);
-	cancelled_quickly('a restore that waits for a lock', $restore, 'locking', delay => 0.2);
+	cancelled_quickly($node, 'a backup that waits for a lock', 'SELECT backup_create()', 'locking', delay => 0.2);
+	cancelled_quickly($node, 'a restore that waits for a lock', $restore, 'locking', delay => 0.2);
 	value($node, 'SELECT pg_terminate_backend(' . backend($blocker) . ')');
 	finish($blocker);
 }
 
 # backup
-cancelled_quickly('a backup that reads many rows', "SELECT backup_create('{topics}')", 'reading tables', table => 'public.topics', delay => 0.1);
-cancelled_quickly('a backup at its start', "SELECT backup_create('{topics}')", 'reading tables');
-cancelled_quickly('a backup inside one large value', "SELECT backup_create('{huge}')", 'reading tables', table => 'public.huge', delay => 0.1);
-cancelled_quickly('a backup that reads back', "SELECT backup_create()", 'reading back');
-cancelled_quickly('a backup that checks its contents', "SELECT backup_create('{topics}', verify => 'content')", 'checking contents', delay => 0.1);
-cancelled_quickly('a backup that checks one large value', "SELECT backup_create('{huge}', verify => 'content')", 'checking contents', delay => 0.1);
-cancelled_quickly('a backup that is restored for proof', "SELECT backup_create('{subjects,topics}', verify => 'restore')", 'CREATE INDEX');
+cancelled_quickly($node, 'a backup that reads many rows', "SELECT backup_create('{topics}')", 'reading tables', table => 'public.topics', delay => 0.1);
+cancelled_quickly($node, 'a backup at its start', "SELECT backup_create('{topics}')", 'reading tables');
+cancelled_quickly($node, 'a backup inside one large value', "SELECT backup_create('{huge}')", 'reading tables', table => 'public.huge', delay => 0.1);
+cancelled_quickly($node, 'a backup that reads back', "SELECT backup_create()", 'reading back');
+cancelled_quickly($node, 'a backup that checks its contents', "SELECT backup_create('{topics}', verify => 'content')", 'checking contents', delay => 0.1);
+cancelled_quickly($node, 'a backup that checks one large value', "SELECT backup_create('{huge}', verify => 'content')", 'checking contents', delay => 0.1);
+cancelled_quickly($node, 'a backup that is restored for proof', "SELECT backup_create('{subjects,topics}', verify => 'restore')", 'CREATE INDEX');
 
 # verify and compare
-cancelled_quickly('a verification', "SELECT * FROM backup_verify('$good')", 'checking contents', delay => 0.3);
-cancelled_quickly('a verification of files', "SELECT * FROM backup_verify('$good', 'files')", 'checking contents');
-cancelled_quickly('a comparison', "SELECT * FROM backup_compare('$good', '{topics}')", 'reading tables', delay => 0.1);
-cancelled_quickly('a dry run', "SELECT * FROM backup_restore('$good', '{topics}', dry_run => true)", 'reading tables');
+cancelled_quickly($node, 'a verification', "SELECT * FROM backup_verify('$good')", 'checking contents', delay => 0.3);
+cancelled_quickly($node, 'a verification of files', "SELECT * FROM backup_verify('$good', 'files')", 'checking contents');
+cancelled_quickly($node, 'a comparison', "SELECT * FROM backup_compare('$good', '{topics}')", 'reading tables', delay => 0.1);
+cancelled_quickly($node, 'a dry run', "SELECT * FROM backup_restore('$good', '{topics}', dry_run => true)", 'reading tables');
 
 # restore
-cancelled_quickly('a restore that writes rows', $restore, 'writing rows', table => 'public.topics', delay => 0.1, @differing);
-cancelled_quickly('a restore that builds indexes', $restore, 'building indexes', table => 'public.topics', delay => 0.1, @differing);
-cancelled_quickly('a restore that checks foreign keys', $restore, 'checking foreign keys', delay => 0.02, @differing);
-cancelled_quickly('a restore that proves', $restore, 'proving', table => 'public.topics', delay => 0.02, @differing);
-cancelled_quickly('a restore in its safety backup', "SELECT * FROM backup_restore('$good', '{subjects,topics}')", 'reading tables', table => 'public.topics', delay => 0.02, @differing);
-cancelled_quickly('a restore into another schema', "SELECT * FROM backup_restore('$good', '{subjects,topics}', into_schema => 'beside')", 'CREATE INDEX', delay => 0.05);
-cancelled_quickly('a restore of one large value', "SELECT * FROM backup_restore('$good', '{huge}', safety_backup => false)", 'writing rows', table => 'public.huge', delay => 0.1, before => 'UPDATE huge SET id = 2');
+cancelled_quickly($node, 'a restore that writes rows', $restore, 'writing rows', table => 'public.topics', delay => 0.1, @differing);
+cancelled_quickly($node, 'a restore that builds indexes', $restore, 'building indexes', table => 'public.topics', delay => 0.1, @differing);
+cancelled_quickly($node, 'a restore that checks foreign keys', $restore, 'checking foreign keys', delay => 0.02, @differing);
+cancelled_quickly($node, 'a restore that proves', $restore, 'proving', table => 'public.topics', delay => 0.02, @differing);
+cancelled_quickly($node, 'a restore in its safety backup', "SELECT * FROM backup_restore('$good', '{subjects,topics}')", 'reading tables', table => 'public.topics', delay => 0.02, @differing);
+cancelled_quickly($node, 'a restore into another schema', "SELECT * FROM backup_restore('$good', '{subjects,topics}', into_schema => 'beside')", 'CREATE INDEX', delay => 0.05);
+cancelled_quickly($node, 'a restore of one large value', "SELECT * FROM backup_restore('$good', '{huge}', safety_backup => false)", 'writing rows', table => 'public.huge', delay => 0.1, before => 'UPDATE huge SET id = 2');
 $node->safe_psql('postgres', "UPDATE huge SET id = 1");
 my @missing = (before => 'DELETE FROM topics WHERE id % 2 = 0');
-cancelled_quickly('a restore of missing rows', "SELECT * FROM backup_restore('$good', '{topics}', 'missing', safety_backup => false)", 'writing rows', delay => 0.3, @missing);
-cancelled_quickly('a restore that overwrites', "SELECT * FROM backup_restore('$good', '{topics}', 'upsert', safety_backup => false)", 'writing rows', delay => 0.3, @missing);
+cancelled_quickly($node, 'a restore of missing rows', "SELECT * FROM backup_restore('$good', '{topics}', 'missing', safety_backup => false)", 'writing rows', delay => 0.3, @missing);
+cancelled_quickly($node, 'a restore that overwrites', "SELECT * FROM backup_restore('$good', '{topics}', 'upsert', safety_backup => false)", 'writing rows', delay => 0.3, @missing);
 is(value($node, "SELECT count(*) FROM topics"), $rows / 2, 'nothing was changed by all this');
 is(value($node, "SELECT count(*) FROM pg_namespace WHERE nspname = 'beside' OR nspname LIKE 'snapback_verify%'"), 0, 'no schema is left');
 is(value($node, "SELECT string_agg(id, ' ') FROM backup_list()"), $good, 'and no other backup');

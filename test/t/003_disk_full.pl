@@ -164,17 +164,17 @@ SELECT FROM backup_schedule('nightly', '0 0 1 1 *', tables => '{medium}', retrie
 END
 	$node->safe_psql('postgres', "SELECT backup_create('{small}')");
 	@before = stored($location);
-	open($filler, '>', "$disk/filler") or die;
-	1 while syswrite $filler, 'x' x 65536;
-	close $filler;
-	truncate "$disk/filler", (-s "$disk/filler") - (768 << 10) or die $!;
-
-	my $slot = 0;
-	my $run_plan = sub {
-		$slot++;
-		return $node->safe_psql('postgres',
-			"UPDATE snapback.plan SET next_due = date_trunc('second', clock_timestamp()) - interval '200 seconds' + $slot * interval '20 seconds'; SELECT FROM backup_schedule('nightly')");
+	# all but 768 kB
+	my $fill_disk = sub {
+		open(my $file, '>', "$disk/filler") or die;
+		1 while syswrite $file, 'x' x 65536;
+		close $file;
+		truncate "$disk/filler", (-s "$disk/filler") - (768 << 10) or die $!;
 	};
+	$fill_disk->();
+
+	# the worker looks at once when a plan changes
+	my $run_plan = sub { make_due($node); return $node->safe_psql('postgres', "SELECT FROM backup_schedule('nightly')") };
 	# a state that a worker will have written down
 	my $comes = sub {
 		my ($query, $name) = @_;
@@ -199,10 +199,7 @@ END
 	$comes->("SELECT count(*) = 0 FROM snapback.alert WHERE code IN ('run_failed', 'space_low') AND closed_at IS NULL", 'and both alerts close');
 
 	# a call by hand wakes the worker too
-	open($filler, '>', "$disk/filler") or die;
-	1 while syswrite $filler, 'x' x 65536;
-	close $filler;
-	truncate "$disk/filler", (-s "$disk/filler") - (768 << 10) or die $!;
+	$fill_disk->();
 	is_outcome(attempt($node, "SELECT backup_create('{small}')"), '', 'a small backup by hand');
 	$comes->("SELECT count(*) = 1 FROM snapback.alert WHERE code = 'space_low' AND closed_at IS NULL", 'announces that room is low');
 }

@@ -163,10 +163,30 @@ $node->safe_psql('postgres', 'DELETE FROM topics WHERE id = 3000; DELETE FROM su
 # two restores at once: one after the other, both whole
 $node->safe_psql('postgres', 'DELETE FROM cards; DELETE FROM topics');
 my $other = value($node, "SELECT id FROM backup_create(label => 'empty')");
-my $first = start($node, fault('restore.table_loaded=sleep:1000') . "SELECT bool_and(proven) FROM backup_restore('$good')");
-wait_asleep($first);
+# held(POINT, STATEMENT): a job that waits at this point until let_go().
+my $gate;
+
+sub held
+{
+	my ($point, $statement) = @_;
+	$gate = start($node, 'SELECT pg_advisory_lock(1); SELECT pg_sleep(600)');
+	$node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted)");
+	my $job = start($node, fault("$point=sql:SELECT pg_advisory_lock(1)") . $statement);
+	wait_blocked($job);
+	return $job;
+}
+
+sub let_go
+{
+	value($node, 'SELECT pg_terminate_backend(' . backend($gate) . ')');
+	finish($gate);
+	return;
+}
+
+my $first = held('restore.table_loaded', "SELECT bool_and(proven) FROM backup_restore('$good')");
 my $second = start($node, "SELECT bool_and(proven), min(safety_backup_id) FROM backup_restore('$other')");
 wait_blocked($second);
+let_go();
 is(finish($first)->{out}, 't', 'two restores at once: the first is proven');
 $outcome = finish($second);
 like($outcome->{out}, qr/^t\|/, 'and the second') or diag($outcome->{err});
@@ -181,18 +201,18 @@ is(join(' ', map { finish($_)->{state} } @together), '     ', 'six restores at o
 # a backup during a restore waits and then has its outcome; a restore waits for a backup that reads. Whichever of the six was last,
 # there is something to restore.
 $node->safe_psql('postgres', 'DELETE FROM cards; DELETE FROM topics');
-$restore = start($node, fault('restore.before_proof=sleep:3000') . "SELECT bool_and(proven) FROM backup_restore('$good')");
-wait_asleep($restore);
+$restore = held('restore.before_proof', "SELECT bool_and(proven) FROM backup_restore('$good')");
 my $backup = start($node, "SELECT id FROM backup_create()");
 wait_blocked($backup);
+let_go();
 is_outcome(finish($restore), '', 'a backup during a restore: the restore');
 my $after = finish($backup);
 is_outcome($after, '', 'the backup');
 is(value($node, "SELECT rows FROM backup_show('$after->{out}') WHERE name = 'topics'"), 300, 'holds what was restored');
-$backup = start($node, fault('backup.table_read=sleep:3000') . 'SELECT id FROM backup_create()');
-wait_asleep($backup);
+$backup = held('backup.table_read', 'SELECT id FROM backup_create()');
 $restore = start($node, "SELECT bool_and(proven) FROM backup_restore('$other')");
 wait_blocked($restore);
+let_go();
 is_outcome(finish($backup), '', 'a restore during a backup: the backup');
 is_outcome(finish($restore), '', 'the restore');
 is(value($node, 'SELECT count(*) FROM topics'), 0, 'comes after it');
@@ -206,6 +226,6 @@ is_deeply([ stored($storage) ], \@files, 'DROP EXTENSION leaves the files');
 is(value($node, "SELECT count(*) FROM pg_namespace WHERE nspname = 'snapback'"), 0, 'and nothing in the database');
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_snapback');
 is(value($node, "SELECT bool_and(proven) FROM backup_restore('$good')"), 't', 'installed again it finds and restores them');
-check_log($node, [qw(XX001 XX000 23503 0A000)], 'the log has only the errors that were made');
+check_log($node, [qw(57P01 XX001 XX000 23503 0A000)], 'the log has only the errors that were made');
 
 done_testing();

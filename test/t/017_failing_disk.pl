@@ -26,7 +26,7 @@ INSERT INTO notes SELECT g, md5(g::text) FROM generate_series(1, 300) g;
 CREATE TABLE large (id integer PRIMARY KEY, body text);
 INSERT INTO large SELECT g, string_agg(md5(g || ' ' || i), '') FROM generate_series(1, 1000) g, generate_series(1, 1200) i GROUP BY g;
 END
-$node->safe_psql('postgres', $cancel_function);
+prepare_cancels($node);
 
 sub set_order
 {
@@ -134,10 +134,7 @@ $node->safe_psql('postgres', $removals);
 foreach my $call ('sync_file_range', 'fsync')
 {
 	set_order("$call 0 0 300");
-	my $job = start($node, $large);
-	my $seconds = value($node, "SELECT cancel_in('$job->{name}', 'syncing file')");
-	is_outcome(finish($job), '57014', "cancelled while the file is made durable ($call)");
-	cmp_ok($seconds, '<', patience(), 'within a second');
+	cancelled_quickly($node, "while the file is made durable ($call)", $large, 'syncing file', before => $removals, storage => $storage);
 	set_order('');
 	is(join(' ', stored($storage)), "$good.json.zst $good.state.json", 'nothing is left');
 }

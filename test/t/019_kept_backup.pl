@@ -31,13 +31,8 @@ foreach my $level ('files', 'content')
 }
 
 # what a backup does not hold is there before
-$node->safe_psql('postgres', <<'END');
-CREATE SCHEMA kept;
-CREATE TYPE kept.mood AS ENUM ('sad', 'so "so"', 'ünï');
-CREATE DOMAIN kept.percent AS numeric(5, 2) CHECK (VALUE BETWEEN 0 AND 100);
-CREATE TYPE kept.place AS (street text, number integer, mood kept.mood);
-CREATE DOMAIN kept.places AS kept.place[] CHECK (cardinality(VALUE) < 5);
-END
+my ($types) = slurp_file('test/data/kept_backup.sql') =~ /\A(.*?)^CREATE TABLE/ms;
+$node->safe_psql('postgres', $types);
 my $tables = value($node, "SELECT count(*) FROM backup_show('$id') WHERE kind <> 'sequence'");
 is(value($node, "SELECT count(*) FROM backup_restore('$id', from_database => 'school', dry_run => true) WHERE action = 'create'"), $tables, "the dry run would make $tables tables") or diag(value($node, "SELECT name, action, note FROM backup_restore('$id', from_database => 'school', dry_run => true)"));
 my $outcome = attempt($node, "SELECT count(*) FROM backup_restore('$id', from_database => 'school') WHERE action = 'created'");

@@ -104,10 +104,10 @@ is(value($node, "SELECT sqlstate || ' ' || message FROM backup_runs WHERE run_id
 # cancelling and ending
 sub sleeping_run
 {
-	my ($fault) = @_;
+	my ($fault, $arguments) = @_;
 	$node->safe_psql('postgres', "LOAD 'pg_snapback'; ALTER SYSTEM SET pg_snapback.test_fault = '$fault'");
 	$node->reload;
-	my $started = value($node, "SELECT run_id FROM backup_start('create')");
+	my $started = value($node, "SELECT run_id FROM backup_start('create'" . ($arguments ? ", '$arguments'" : '') . ')');
 	wait_run_asleep($started) if $fault =~ /sleep/;
 	$node->safe_psql('postgres', "LOAD 'pg_snapback'; ALTER SYSTEM RESET pg_snapback.test_fault");
 	$node->reload;
@@ -118,6 +118,12 @@ like(value($node, "SELECT state FROM backup_cancel($run)"), qr{^(running|cancell
 is(wait_end($run), 'cancelled', 'and ends so');
 is(value($node, "SELECT sqlstate FROM backup_runs WHERE run_id = $run"), '57014', 'with its SQLSTATE');
 is(join(' ', unfinished(storage($node))), '', 'nothing is left of it');
+$node->safe_psql('postgres', 'CREATE VIEW careless AS SELECT c.id FROM courses c, pg_advisory_unlock_all() AS given_back');
+$run = sleeping_run('backup.table_read=sleep:60000', '{"tables": ["careless"]}');
+is(value($node, "SELECT state FROM backup_runs WHERE run_id = $run"), 'running', 'a run is alive whatever locks the code of a view gives back');
+value($node, "SELECT state FROM backup_cancel($run)");
+is(wait_end($run), 'cancelled', 'and can be cancelled');
+$node->safe_psql('postgres', 'DROP VIEW careless');
 $run = sleeping_run('backup.table_read=sleep:60000');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM snapback.run WHERE run_id = $run");
 is(wait_end($run), 'crashed', 'a run whose process was terminated is told at once');

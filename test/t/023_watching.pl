@@ -20,11 +20,9 @@ SELECT backup_schedule('nightly', '0 2 * * *', '{courses}', keep_last => 2, retr
 END
 
 # the plan is due now, each time for another slot; what came of it
-my $slot = 0;
 sub run_due
 {
-	$slot++;
-	$node->safe_psql('postgres', qq{UPDATE snapback.plan SET next_due = date_trunc('second', clock_timestamp()) - interval '200 seconds' + $slot * interval '20 seconds'});
+	make_due($node);
 	return $node->safe_psql('postgres', 'SELECT backup_run_due()');
 }
 sub wait_until

@@ -32,11 +32,10 @@ my $load;
 }
 ok($node->poll_query_until('postgres', 'SELECT count(*) > 50 FROM pgbench_history'), 'two sessions are at work');
 
-my $slot = 0;
 sub run_plan
 {
-	$slot++;
-	$node->safe_psql('postgres', "UPDATE snapback.plan SET next_due = date_trunc('second', clock_timestamp()) - interval '200 seconds' + $slot * interval '20 seconds'; SELECT FROM backup_schedule('polite')");
+	make_due($node);
+	$node->safe_psql('postgres', "SELECT FROM backup_schedule('polite')");
 	return;
 }
 

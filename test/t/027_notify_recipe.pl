@@ -67,11 +67,9 @@ my $recipe;
 }
 is(next_request(), '{"event":"open","severity":"critical","code":"too_old","plan":"late","text":"backups of postgres: open critical too_old late"}', 'what is open when it starts');
 
-my $slot = 0;
 sub run_due
 {
-	$slot++;
-	$node->safe_psql('postgres', qq{UPDATE snapback.plan SET next_due = date_trunc('second', clock_timestamp()) - interval '200 seconds' + $slot * interval '20 seconds' WHERE plan LIKE 'of%'});
+	make_due($node, 'of%');
 	$node->safe_psql('postgres', 'SELECT backup_run_due()');
 	return;
 }

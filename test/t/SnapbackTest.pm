@@ -12,9 +12,9 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(new_server storage stored unfinished attempt start finish backend wait_asleep wait_blocked wait_up fault value
-  check_log log_text is_outcome patience $cancel_function);
+  check_log log_text is_outcome make_due patience prepare_cancels cancelled_quickly);
 
-our $cancel_function = <<'SQL';
+my $cancel_function = <<'SQL';
 -- Waits until the call with this name is in the phase and has worked a little, cancels it and returns the seconds until it was over.
 -- All in the server, so that starting programs is not measured. NULL when the phase was never seen.
 CREATE FUNCTION cancel_in(application text, wanted_phase text, wanted_table text DEFAULT NULL, delay double precision DEFAULT 0) RETURNS double precision LANGUAGE plpgsql AS $$
@@ -44,8 +44,49 @@ BEGIN
 END$$;
 SQL
 
+# make_due(NODE, [PLANS]): the plans whose names are like PLANS are due, each time for another slot.
+my $slot = 0;
+
+sub make_due
+{
+	my ($node, $plans) = @_;
+	$slot++;
+	$node->safe_psql('postgres', "UPDATE snapback.plan SET next_due = date_trunc('second', clock_timestamp()) - interval '200 seconds' + $slot * interval '20 seconds' WHERE plan LIKE '" . ($plans // '%') . "'");
+	return;
+}
+
 # Seconds that something may take at most which is given one second; servers under the sanitizers are slow.
 sub patience { return $ENV{SNAPBACK_SANITIZE} ? 6 : 1.5 }
+
+# What cancelled_quickly() needs in the server.
+sub prepare_cancels { $_[0]->safe_psql('postgres', $cancel_function); return }
+
+# cancelled_quickly(NODE, WHAT, STATEMENT, PHASE, [table => NAME], [delay => SECONDS], [before => SQL], [storage => DIRECTORY]): a call that is cancelled in this phase ends within a second and leaves nothing
+# unfinished.
+sub cancelled_quickly
+{
+	my ($node, $what, $statement, $phase, %options) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($outcome, $seconds);
+	# a phase may be over before the cancel arrives: on a fast machine it is caught earlier in the next try
+	my $delay = $options{delay} // 0;
+	foreach my $try (1 .. 12)
+	{
+		# a restore that was over has left nothing for the next one to do
+		$node->safe_psql('postgres', $options{before}) if $options{before};
+		my $job = start($node, $statement);
+		my $table = $options{table} ? "'$options{table}'" : 'NULL';
+		$seconds = value($node, "SELECT cancel_in('$job->{name}', '$phase', $table, $delay)");
+		$outcome = finish($job);
+		last if $outcome->{state} ne '';
+		$delay = $try < 4 ? $delay / 2 : 0;
+	}
+	is_outcome($outcome, '57014', "$what: cancelled");
+	ok($seconds ne '' && $seconds < patience(), "$what: within a second") or diag("$seconds s");
+	note("$what: $seconds s");
+	is(join(' ', unfinished($options{storage} // storage($node))), '', "$what: nothing is left in the storage");
+	return;
+}
 
 # new_server(NAME, OPTIONS): a running server with the extension. Options: conf (lines), init (of Cluster::init, a hash), bare
 # (the extension is not created). The log has the SQLSTATE of every line.

@@ -14,7 +14,6 @@
 namespace snapback {
 namespace {
 
-
 ZSTD_CCtx* cctx(void* context) { return static_cast<ZSTD_CCtx*>(context); }
 
 std::size_t require(std::size_t result) {

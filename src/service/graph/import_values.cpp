@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "core/graph/embedded_ids.hpp"
 #include "service/graph/import_words.hpp"
 
 namespace snapback::service {

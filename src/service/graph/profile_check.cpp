@@ -1,6 +1,7 @@
 // graph_profile_check(): what changed in the schema since the profile was stored, and what does not fit.
 #include <set>
 
+#include "core/joined.hpp"
 #include "pg/json_rows.hpp"
 #include "service/graph/profiles.hpp"
 
@@ -106,9 +107,7 @@ Json catalog_of(const Source& source) {
   }
   std::set<std::string> keys;
   for (const auto& key : foreign_keys_of(oids)) {
-    std::string columns;
-    for (const auto& column : key.columns) columns += (columns.empty() ? "" : ", ") + column;
-    keys.insert(pg::utf8_text(key.schema + "." + key.table_name + " (" + columns + ") -> " + key.referenced_schema + "." + key.referenced_table));
+    keys.insert(pg::utf8_text(key.schema + "." + key.table_name + " (" + joined(key.columns) + ") -> " + key.referenced_schema + "." + key.referenced_table));
   }
   catalog["references"] = keys;
   for (const auto& row : pg::query(R"(

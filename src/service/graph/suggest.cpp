@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/joined.hpp"
 #include "pg/call.hpp"
 #include "pg/json_rows.hpp"
 #include "service/graph/profiles.hpp"
@@ -78,9 +79,7 @@ void Draft::place(Oid table, const char* table_class, const std::string& reason)
 }
 
 std::string Draft::describe(const ForeignKeyDescription& key) const {
-  std::string columns;
-  for (const auto& column : key.columns) columns += (columns.empty() ? "" : ", ") + column;
-  return columns + " points at " + key.referenced_table;
+  return joined(key.columns) + " points at " + key.referenced_table;
 }
 
 // What a table is that points at one whose rows are copied.

@@ -16,7 +16,7 @@ std::vector<std::size_t> shortest_unique_key(const TableDescription& table) {
                 JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = u.attnum WHERE u.n <= x.indnkeyatts)
         FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid
        WHERE x.indrelid = $1::oid AND x.indisunique AND x.indisvalid AND x.indexprs IS NULL AND x.indpred IS NULL
-         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum = ANY (x.indkey) AND NOT a.attnotnull)
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum = ANY ((x.indkey::pg_catalog.int2[])[0:x.indnkeyatts - 1]) AND NOT a.attnotnull)
        ORDER BY x.indnkeyatts, c.relname LIMIT 1)",
                                    {std::to_string(table.oid)})) {
     std::vector<std::string> names;
