@@ -56,6 +56,9 @@ SELECT is(tests.attempt('SELECT course_export(1)'), '23503 1 rows of lesson_reso
 SELECT is(tests.hint(), 'Make the other table ref or own in the profile, or correct the rows.', 'with a hint');
 DROP TABLE lesson_resources;
 
+-- what an import would not read
+SELECT is(tests.attempt($$DO $do$ BEGIN UPDATE courses SET title = repeat('x', 260 * 1024 * 1024) WHERE id = 1; PERFORM course_export(1); END $do$ $$), '54000 the document would be too large to be imported', 'an export of 260 MB');
+
 -- equal data, equal bytes, whatever the search path, the time zone and the physical order
 SELECT md5(:'doc') AS sum \gset
 UPDATE modules SET title = title WHERE id = 4; UPDATE lessons SET title = title WHERE id = 9007199254740991; UPDATE options SET text = text WHERE id = 1;

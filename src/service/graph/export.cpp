@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "core/error.hpp"
+#include "core/graph/document_reader.hpp"
 #include "core/graph/exact_json.hpp"
 #include "pg/call.hpp"
 #include "pg/json_rows.hpp"
@@ -24,7 +25,6 @@ using graph::ReferenceKind;
 using graph::TableClass;
 
 constexpr std::size_t lines_shown = 30;
-constexpr std::size_t largest_document = 1'000'000'000;  // a value of the server ends at 1 GB
 
 std::string lines_of(const std::vector<std::string>& lines) {
   std::string text;
@@ -197,6 +197,14 @@ Json report_json(const Source& source, const Collection& collection, Findings& f
   return report;
 }
 
+// What an import would not read is not written either.
+void check_size(std::size_t bytes) {
+  const std::size_t limit = graph::DocumentLimits().bytes;
+  if (bytes > limit)
+    throw error(sqlstate::program_limit_exceeded, "the document would be too large to be imported", "A document has at most " + std::to_string(limit >> 20) + " MiB.",
+                "Leave large columns out with \"omit\" in the profile.");
+}
+
 std::string write_document(const Source& source, const Collection& collection, Findings& findings) {
   const std::size_t root = *source.table(source.profile.root);
   const SourceTable& root_table = source.tables[root];
@@ -216,8 +224,10 @@ std::string write_document(const Source& source, const Collection& collection, F
     append_rows(text, collection.tables[table]);
     if (source.tables[table].table_class() == TableClass::bank) text += ",\n\"hashes\":" + Json(hashes[table]).dump();
     text += "}";
+    check_size(text.size());
   }
   text += "],\n\"report\":" + report_json(source, collection, findings).dump() + "}";
+  check_size(text.size());
   return pg::server_text(text);
 }
 
@@ -250,9 +260,6 @@ std::string export_graph(const std::string& profile_name, const std::string& key
   check_references(source, collection, findings);
   refuse(source, findings);
   std::string document = write_document(source, collection, findings);
-  if (document.size() > largest_document)
-    throw error(sqlstate::program_limit_exceeded, "the document would have " + std::to_string(document.size()) + " bytes", "One value of the server holds at most 1 GB.",
-                "Leave large columns out with \"omit\" in the profile.");
   forms.close();
   return document;
 }
