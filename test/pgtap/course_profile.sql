@@ -67,6 +67,9 @@ SELECT is(tests.attempt($$SELECT graph_profile('x', '{"root": "a", "tables": {"a
           '42P01 no table of this database is the root "a" of profile "x"', 'SQL for a name');
 SELECT is(tests.attempt($$SELECT graph_profile('x', '{"root": "artist", "tables": {"artist": {"class": "root", "key": ["nothing"]}}}')$$),
           '22023 table "public.artist" has no columns (nothing)', 'a key that does not exist');
+SELECT is(tests.attempt($$DO $do$ BEGIN PERFORM graph_profile('x', '{"root": "artist", "tables": {"artist": {"class": "root", "key": ["name"]}}}'); ALTER TABLE artist RENAME name TO title;
+                           PERFORM graph_import('x', '{"format": "pg_snapback_graph", "version": 1, "profile": "x", "tables": []}'); END $do$ $$),
+          '22023 table "public.artist" has no columns (name)', 'one that does not exist any more');
 SELECT is(tests.attempt($$SELECT course_profile_suggest(NULL)$$), '22023 argument "root" must not be null', 'null');
 SELECT is(tests.attempt($$SELECT course_profile_suggest('pg_class')$$), '42809 the root of a profile must be a table of the user''s', 'no table of the user''s');
 SELECT is(tests.attempt($$SELECT course_export(1)$$), '42P01 no table of this database is the root "courses" of profile "course"', 'no course here');

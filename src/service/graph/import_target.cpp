@@ -98,19 +98,6 @@ void add_triggers(TargetTable& table) {
   table.deferrable = !pg::query("SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1::oid AND k.condeferrable LIMIT 1", {std::to_string(table.live.oid)}).empty();
 }
 
-void find_key(TargetTable& table) {
-  for (auto& logical : table.profile->key) {
-    auto at = table.column(logical);
-    if (!at) {
-      table.key.clear();
-      break;
-    }
-    table.key.push_back(*at);
-  }
-  if (!table.key.empty()) return;
-  table.key = catalog_key(table.live);
-}
-
 void add_references(Target& target) {
   std::map<Oid, std::size_t> by_oid;
   for (std::size_t i = 0; i < target.tables.size(); ++i) by_oid.emplace(target.tables[i].live.oid, i);
@@ -192,7 +179,7 @@ Target find_target(graph::Profile profile) {
     add_types(table);
     add_unique_keys(table);
     add_triggers(table);
-    find_key(table);
+    table.key = row_key(*table.profile, table.live, [&](const std::string& name) { return table.column(name); });
   }
   add_references(target);
   return target;

@@ -50,15 +50,7 @@ void add_columns(SourceTable& table) {
 
 void add_keys(SourceTable& table) {
   const auto& profile = *table.profile;
-  if (!profile.key.empty()) {
-    const auto key = positions(table, profile.key);
-    if (!key)
-      throw error(sqlstate::invalid_parameter_value, "table \"" + table.live.qualified_name() + "\" has no columns (" + joined(profile.key) + ")",
-                  "The profile names them as the key of \"" + profile.name + "\".", "Correct the profile: docs/course.md, \"The profile\".");
-    table.key = *key;
-  } else {
-    table.key = catalog_key(table.live);
-  }
+  table.key = row_key(profile, table.live, [&](const std::string& name) { return table.column(name); });
   for (const auto& name : profile.order)
     if (const auto position = table.column(name)) table.order.push_back(*position);
   for (const auto& candidate : profile.natural_key) {

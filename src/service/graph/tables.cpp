@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "core/error.hpp"
+#include "core/joined.hpp"
 #include "pg/encoding.hpp"
 #include "pg/spi.hpp"
 
@@ -68,8 +70,17 @@ std::vector<std::size_t> physical_positions(const TableDescription& table, const
   return found;
 }
 
-std::vector<std::size_t> catalog_key(const TableDescription& table) {
-  auto key = physical_positions(table, table.primary_key);
+std::vector<std::size_t> row_key(const graph::TableProfile& profile, const TableDescription& table, const std::function<std::optional<std::size_t>(const std::string&)>& position_of) {
+  std::vector<std::size_t> key;
+  for (const auto& name : profile.key) {
+    const auto position = position_of(name);
+    if (!position)
+      throw error(sqlstate::invalid_parameter_value, "table \"" + table.qualified_name() + "\" has no columns (" + joined(profile.key) + ")",
+                  "The profile names them as the key of \"" + profile.name + "\".", "Correct the profile: docs/course.md, \"The profile\".");
+    key.push_back(*position);
+  }
+  if (!key.empty()) return key;
+  key = physical_positions(table, table.primary_key);
   return key.empty() ? shortest_unique_key(table) : key;
 }
 
