@@ -206,7 +206,8 @@ in_chroot() {
         mount --bind "$root" "$root" && mount -t proc none "$root/proc" && mount --rbind /dev "$root/dev" &&
             mount -t tmpfs none "$root/dev/shm" && mount --rbind /sys "$root/sys" || exit 1
         chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
-        exit $?' "$SNAPBACK_PIDFILE" "$1" "TERM=${TERM:-dumb}" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" "SNAPBACK_NIGHTLY=${SNAPBACK_NIGHTLY:-}" "${@:2}" &
+        exit $?' "$SNAPBACK_PIDFILE" "$1" "TERM=${TERM:-dumb}" "SNAPBACK_TAIL=${SNAPBACK_TAIL:-60}" "SNAPBACK_NIGHTLY=${SNAPBACK_NIGHTLY:-}" \
+        "SNAPBACK_SIZES=${SNAPBACK_SIZES:-}" "${@:2}" &
     SNAPBACK_CHILD=$!
     local status=0
     wait "$SNAPBACK_CHILD" || status=$?

@@ -204,6 +204,6 @@ END
 	$comes->("SELECT count(*) = 1 FROM snapback.alert WHERE code = 'space_low' AND closed_at IS NULL", 'announces that room is low');
 }
 
-check_log($node, [qw(58P01 42501 55000 42809 53100)], 'the log has only the errors that were made');
+check_log($node, [qw(57P01 58P01 42501 55000 42809 53100)], 'the log has only the errors that were made');
 
 done_testing();

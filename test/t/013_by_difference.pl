@@ -10,7 +10,7 @@ use Test::More;
 
 my $node = new_server('difference', conf => "wal_level = logical\nmax_wal_senders = 4\nmax_replication_slots = 4\ndeadlock_timeout = 100ms\n");
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
-$subscriber->init;
+init_data_directory($subscriber);
 $subscriber->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\n");
 $subscriber->start;
 

@@ -11,7 +11,7 @@ use Time::HiRes qw(usleep);
 
 # pg_cron is among the packages that scripts/test installs; without it the server does not start
 my $node = PostgreSQL::Test::Cluster->new('pg_cron');
-$node->init;
+init_data_directory($node);
 $node->append_conf('postgresql.conf', <<END);
 shared_preload_libraries = 'pg_cron'
 cron.database_name = 'postgres'

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(new_server storage stored unfinished attempt start finish backend wait_asleep wait_blocked wait_up fault value
+our @EXPORT = qw(init_data_directory new_server storage stored unfinished attempt start finish backend wait_asleep wait_blocked wait_up fault value
   check_log log_text is_outcome make_due patience prepare_cancels cancelled_quickly);
 
 my $cancel_function = <<'SQL';
@@ -88,13 +88,24 @@ sub cancelled_quickly
 	return;
 }
 
+# The superuser is called postgres, whoever runs the tests.
+$ENV{PGUSER} = 'postgres';
+
+# init_data_directory(NODE, OPTIONS): those of Cluster::init.
+sub init_data_directory
+{
+	my ($node, %options) = @_;
+	$node->init(%options, extra => [ '--username=postgres', @{ $options{extra} // [] } ]);
+	return;
+}
+
 # new_server(NAME, OPTIONS): a running server with the extension. Options: conf (lines), init (of Cluster::init, a hash), bare
 # (the extension is not created). The log has the SQLSTATE of every line.
 sub new_server
 {
 	my ($name, %options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(%{ $options{init} // {} });
+	init_data_directory($node, %{ $options{init} // {} });
 	$node->append_conf('postgresql.conf', <<END);
 autovacuum = off
 log_statement = none
