@@ -27,10 +27,6 @@ LOCKTAG row_tag(Oid relation, std::int64_t key, std::uint8_t method) {
   return tag;
 }
 
-// A worker is seen by a lock of each method: an abort takes a session's ordinary locks away, and a run that fails is alive until its row says so; pg_advisory_unlock_all() takes all
-// of the other method, and the code of a table or view in a backup may call it. SQL cannot name these tags otherwise.
-constexpr std::uint8_t liveness_methods[] = {DEFAULT_LOCKMETHOD, USER_LOCKMETHOD};
-
 }  // namespace
 
 void describe_worker(BackgroundWorker& worker, const char* function, const char* type, const WorkerTask& task) {
@@ -108,15 +104,14 @@ void wait_for_transaction(TransactionId transaction) {
   if (TransactionIdIsValid(transaction)) call([&] { XactLockTableWait(transaction, nullptr, nullptr, XLTW_None); });
 }
 
+// Of the lock method of advisory locks: an abort takes a session's other locks away, and the server itself gives these back when the process ends.
 void hold_liveness(Oid relation, std::int64_t key) {
-  for (auto method : liveness_methods) {
-    LOCKTAG tag = row_tag(relation, key, method);
-    call([&] { (void)LockAcquire(&tag, ExclusiveLock, true, false); });
-  }
+  LOCKTAG tag = row_tag(relation, key, USER_LOCKMETHOD);
+  call([&] { (void)LockAcquire(&tag, ExclusiveLock, true, false); });
 }
 
 bool lock_lost(Oid relation, std::int64_t key) {
-  for (auto method : liveness_methods) {
+  for (std::uint8_t method : {USER_LOCKMETHOD, DEFAULT_LOCKMETHOD}) {
     LOCKTAG tag = row_tag(relation, key, method);
     if (call([&] { return LockAcquire(&tag, ExclusiveLock, false, true); }) == LOCKACQUIRE_NOT_AVAIL) return false;
   }

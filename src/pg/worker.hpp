@@ -35,10 +35,11 @@ void in_transaction(const std::function<void()>& body);
 // Waits for the end of another transaction.
 void wait_for_transaction(TransactionId transaction);
 
-// Locks held by this process to its end, whatever its transactions do, on row `key` of `relation`: others see that its worker is alive. Waits.
+// A lock held by this process to its end, whatever its transactions do, on row `key` of `relation`: others see that its worker is alive. Waits. Code that calls pg_advisory_unlock_all() gives it
+// back, so a transaction that runs the code of others has lock_until_commit() beside it.
 void hold_liveness(Oid relation, std::int64_t key);
 
-// The same locks until the end of the transaction, without waiting: false while a worker is alive.
+// Takes both locks until the end of the transaction, without waiting: false while a worker is alive.
 bool lock_lost(Oid relation, std::int64_t key);
 
 // From now on and until the end of the transaction a lock that is not had within this time is error 55P03. Bookkeeping gives up before a DROP EXTENSION finds itself in a deadlock with it.

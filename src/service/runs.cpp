@@ -150,6 +150,7 @@ void write_patiently(std::int64_t run_id, const std::string& kind, const Outcome
     try {
       pg::in_transaction([&] {
         pg::limit_lock_waits(bookkeeping_patience);
+        if (Oid table = run_table(); OidIsValid(table)) pg::hold_liveness(table, run_id);
         write_outcome(run_id, kind, outcome);
         if (OidIsValid(run_table())) forget_old_runs();
       });
@@ -172,6 +173,7 @@ Outcome work(std::int64_t run_id, const ClaimedRun& run) {
   Outcome outcome;
   std::optional<pg::RunAs> role;
   pg::in_transaction([&] {
+    if (Oid table = run_table(); OidIsValid(table)) pg::lock_until_commit(table, run_id);
     auto call = make_run_call(run.kind, run.arguments);
     pg::call([&] { (void)set_config_option("search_path", run.search_path.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false); });
     if (!run.lock_budget.empty()) pg::be_polite(run.lock_budget);

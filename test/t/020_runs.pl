@@ -161,5 +161,6 @@ wait_up($node);
 is(wait_end($run), 'crashed', 'killed -9');
 $run = value($node, "SELECT run_id FROM backup_start('create')");
 is(wait_end($run), 'succeeded', 'the next run works');
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_locks l WHERE l.pid IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.pid)'), 'no run leaves a lock behind');
 check_log($node, [qw(57P01 57P02 57P03 57014 42501 42704 0A000 55000 53400 42P01)], 'the log has only the errors that were made');
 done_testing();

@@ -7,6 +7,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use IPC::Run ();
+# seconds that one call may take
+BEGIN { $ENV{PG_TEST_TIMEOUT_DEFAULT} = 3600 }
+
 use SnapbackTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
