@@ -35,17 +35,17 @@ sub all_whole
 foreach my $point (qw(verify.opened verify.content_checked verify.done))
 {
 	my $victim = value($node, 'SELECT id FROM backup_create()');
-	my $verify = start($node, fault("$point=sleep:1000") . "SELECT ok FROM backup_verify('$victim')");
-	wait_asleep($verify);
+	my $verify = held($node, $point, "SELECT ok FROM backup_verify('$victim')");
 	is_outcome(attempt($node, "SELECT backup_delete('$victim')"), '', "deleted during a verification, at $point");
+	let_go();
 	is(finish($verify)->{state}, '', 'the verification ends by itself');
 	is(value($node, "SELECT count(*) FROM backup_list() WHERE id = '$victim'"), 0, 'and the backup is gone');
 	all_whole("deleted at $point");
 
 	$victim = value($node, 'SELECT id FROM backup_create()');
-	$verify = start($node, fault("$point=sleep:1000") . "SELECT ok FROM backup_verify('$victim')");
-	wait_asleep($verify);
+	$verify = held($node, $point, "SELECT ok FROM backup_verify('$victim')");
 	is_outcome(attempt($node, "SELECT backup_pin('$victim')"), '', "pinned during a verification, at $point");
+	let_go();
 	is(finish($verify)->{out}, 't', 'the verification succeeds');
 	is(value($node, "SELECT pinned, verified FROM backup_list() WHERE id = '$victim'"), 't|content', 'the pin stays beside its result');
 	is_outcome(attempt($node, "SELECT backup_delete('$victim')"), '55006', 'so that nobody deletes it');
@@ -76,9 +76,9 @@ foreach my $point (qw(restore.locked restore.safety_taken))
 {
 	my $victim = value($node, 'SELECT id FROM backup_create()');
 	$node->safe_psql('postgres', 'DELETE FROM topics WHERE id > 100');
-	my $restore = start($node, fault("$point=sleep:1000") . "SELECT bool_and(proven) FROM backup_restore('$victim')");
-	wait_asleep($restore);
+	my $restore = held($node, $point, "SELECT bool_and(proven) FROM backup_restore('$victim')");
 	is_outcome(attempt($node, "SELECT backup_delete('$victim')"), '', "deleted during a restore, at $point");
+	let_go();
 	my $outcome = finish($restore);
 	is($outcome->{state}, $point eq 'restore.locked' ? '58P01' : '', 'the restore fails, or is whole') or diag($outcome->{err});
 	is(value($node, 'SELECT count(*) FROM topics'), $point eq 'restore.locked' ? 100 : 300, 'and the rows are as it says');
@@ -128,10 +128,10 @@ foreach my $what (sort keys %others)
 
 	# under the call: the other waits
 	$node->safe_psql('postgres', $anew);
-	$restore = start($node, fault('restore.table_loaded=sleep:700') . "SELECT bool_and(proven) FROM backup_restore('$good')");
-	wait_asleep($restore);
+	$restore = held($node, 'restore.table_loaded', "SELECT bool_and(proven) FROM backup_restore('$good')");
 	my $change = start($node, "BEGIN; $others{$what} COMMIT");
 	wait_blocked($change);
+	let_go();
 	is(finish($restore)->{out}, 't', "$what under a restore: the restore is proven");
 	is_outcome(finish($change), '', 'and the other comes after it');
 }

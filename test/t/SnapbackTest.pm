@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(init_data_directory new_server storage stored unfinished attempt start finish backend wait_asleep wait_blocked wait_up fault value
+our @EXPORT = qw(init_data_directory new_server storage stored unfinished attempt start finish backend wait_asleep wait_blocked held let_go wait_up fault value
   check_log log_text is_outcome make_due patience prepare_cancels cancelled_quickly);
 
 my $cancel_function = <<'SQL';
@@ -231,6 +231,21 @@ sub wait_asleep { return wait_until($_[0], "wait_event_type = 'Extension'", 'asl
 
 # Until it waits for a lock.
 sub wait_blocked { return wait_until($_[0], "wait_event_type = 'Lock'", 'blocked') }
+
+# held(NODE, POINT, STATEMENT): a job that waits at this point until let_go(). One at a time.
+my $gate;
+
+sub held
+{
+	my ($node, $point, $statement) = @_;
+	$gate = $node->background_psql('postgres');
+	$gate->query_safe('SELECT pg_advisory_lock(1)');
+	my $job = start($node, fault("$point=sql:SELECT pg_catalog.pg_advisory_lock(1)") . $statement);
+	wait_blocked($job);
+	return $job;
+}
+
+sub let_go { $gate->quit; return }
 
 # Until the server has recovered from one more crash by SIGKILL. Its log tells: a connection may be made before the server has noticed the crash.
 my %crashes;
