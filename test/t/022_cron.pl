@@ -46,7 +46,8 @@ is(value($node, q{SELECT string_agg(format('%s in %s after %s: %s instead of %s'
 # croniter as it stands differs for the known reasons only, and each of them occurs
 is(value($node, q{SELECT string_agg(format('%s in %s after %s: %s, croniter %s', schedule, zone, to_timestamp(moment::float8), due, croniter), E'\n')
                   FROM (SELECT * FROM answers WHERE due <> croniter AND kind = '' LIMIT 10) AS a}), '', 'croniter says the same where no difference is known');
-for my $kind ('clock change', 'day fields', 'all days')
+my ($croniter) = `/usr/bin/python3 -c "from importlib.metadata import version; print(version('croniter'))"` =~ /^(\d+)/;
+for my $kind ('clock change', 'day fields', $croniter >= 2 ? 'one value' : (), $croniter < 6 ? 'all days' : ())
 {
 	cmp_ok(value($node, "SELECT count(*) FROM answers WHERE due <> croniter AND kind LIKE '%$kind%'"), '>', $cases / 1000, "croniter differs: $kind");
 }
