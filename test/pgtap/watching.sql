@@ -137,6 +137,8 @@ INSERT INTO snapback.run (kind, plan, role_name, state, finished_at, arguments) 
 SELECT is(tests.alerts(), NULL, 'a verification by the plan closes it');
 UPDATE snapback.run SET state = 'gave_way' WHERE kind = 'verify' AND state = 'succeeded';
 SELECT is(tests.alerts(), 'warning verify_failed nightly', 'one that gave way opens it');
+SELECT is((SELECT since FROM backup_alerts WHERE code = 'verify_failed'), (SELECT date_trunc('second', finished_at) FROM snapback.run WHERE message = 'permission denied'),
+          'since the first of those that no good one came after');
 SELECT count(backup_delete(id)) FROM backup_list() WHERE label IN ('unverified', 'other') AND database = current_database() \g /dev/null
 SELECT is(tests.alerts(), NULL, 'it goes with the backup');
 DELETE FROM snapback.run WHERE plan = 'nightly';
