@@ -3,6 +3,7 @@
 #include <chrono>
 #include <random>
 
+#include "core/background_work.hpp"
 #include "core/backup_id.hpp"
 #include "core/format/backup_writer.hpp"
 #include "pg/call.hpp"
@@ -133,14 +134,18 @@ void write_tables(BackupWriter& writer, const std::vector<TableDescription>& tab
 void prove_file(PartialFile& file, const BackupWriter& writer, const std::string& name) {
   auto stored = file.open_uncached();
   Sha256 digest;
-  std::string piece(std::size_t{1} << 20, '\0');
+  std::string piece(std::size_t{1} << 20, '\0'), hashed(piece);
+  BackgroundWork hashing;  // last: its destructor waits for the thread that uses the others
   if (stored->size() == writer.file_size())
     for (std::uint64_t offset = 0; offset < stored->size(); offset += piece.size()) {
       std::size_t size = std::min<std::uint64_t>(piece.size(), stored->size() - offset);
       stored->read_at(offset, piece.data(), size);
-      digest.update(piece.data(), size);
+      hashing.wait();
+      piece.swap(hashed);
+      hashing.start([&digest, &hashed, size] { digest.update(hashed.data(), size); });
       pg::check_interrupts();
     }
+  hashing.wait();
   if (digest.finish() != writer.file_sha256())
     throw snapback::error(sqlstate::data_corrupted, "backup file \"" + name + "\" does not read back as it was written",
                           std::to_string(writer.file_size()) + " bytes were written, " + std::to_string(stored->size()) + " are stored.",

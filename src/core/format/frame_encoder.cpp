@@ -6,9 +6,10 @@
 #include <memory>
 #include <new>
 #include <utility>
+#include <vector>
 
+#include "core/background_work.hpp"
 #include "core/error.hpp"
-#include "core/format/background_compressor.hpp"
 #include "core/format/manifest.hpp"
 
 namespace snapback {
@@ -62,6 +63,19 @@ struct Buffer {
   }
 };
 
+// Where the whole rows of a frame's text end; after each but the last comes a separator.
+using RowEnds = std::vector<std::uint32_t>;
+
+Fingerprint fingerprint_of(const char* text, const RowEnds& ends) {
+  Fingerprint fingerprint;
+  std::size_t start = 0;
+  for (const std::uint32_t end : ends) {
+    fingerprint.add(row_hash({text + start, end - start}));
+    start = end + row_separator.size();
+  }
+  return fingerprint;
+}
+
 }  // namespace
 
 // `text` holds the frame to come: whole rows [0, row_start), then the row being written.
@@ -73,79 +87,85 @@ struct RowFrameEncoder::State {
   RowHasher hasher;  // of a row that was cut
   Buffer text, compressed;
   std::size_t row_start = 0;
-  std::uint64_t rows = 0;  // whole rows in the buffer
+  RowEnds row_ends;  // of the whole rows in the buffer
   bool in_row = false, cut = false;
-  Fingerprint fingerprint;
   std::string first_key, last_key;
 
-  // The frame that is being compressed in the background.
+  // The frame that is being finished in the background.
   struct Pending {
     Buffer text;
+    RowEnds row_ends;
     EncodedFrame frame;
     std::string first_key, last_key;
     bool active = false;
   } pending;
-  BackgroundCompressor background{compressor};  // last: its destructor waits for the thread that uses the others
+  BackgroundWork background;  // last: its destructor waits for the thread that uses the others
 
   State(FrameSink& to, const EncoderOptions& given) : sink(to), options(given), compressor(given.compression_level) {}
 
-  void pass_on(EncodedFrame& frame, std::size_t size) {
-    frame.bytes = {compressed.data.get(), size};
+  void compress(std::string_view piece, EncodedFrame& frame) {
+    frame.text_size = piece.size();
+    frame.bytes = {compressed.data.get(), compressor.compress(piece, compressed.data.get(), compressed.capacity)};
     sha256.update(frame.bytes.data(), frame.bytes.size());
     frame.sha256 = sha256.finish();
-    sink.accept(frame);
   }
 
   // Frames leave in the order of their rows: this one before any other.
   void drain() {
     if (!pending.active) return;
     pending.active = false;
-    pass_on(pending.frame, background.wait());
+    background.wait();
+    sink.accept(pending.frame);
   }
 
   // Nothing may be pending.
   void emit(std::string_view piece, EncodedFrame& frame) {
     compressed.need(ZstdCompressor::bound(piece.size()));
-    frame.text_size = piece.size();
-    pass_on(frame, compressor.compress(piece, compressed.data.get(), compressed.capacity));
+    compress(piece, frame);
+    sink.accept(frame);
   }
 
   // The whole rows in the buffer, without the separator that may follow them.
-  EncodedFrame take_whole_rows() {
+  void emit_whole_rows() {
+    drain();
     EncodedFrame frame;
-    frame.rows = std::exchange(rows, 0);
+    frame.rows = row_ends.size();
     frame.first_key = first_key;
     frame.last_key = last_key;
-    frame.fingerprint = std::exchange(fingerprint, {});
-    return frame;
-  }
-
-  void emit_whole_rows(std::size_t size) {
-    drain();
-    EncodedFrame frame = take_whole_rows();
-    emit({text.data.get(), size}, frame);
+    frame.fingerprint = fingerprint_of(text.data.get(), row_ends);
+    emit({text.data.get(), row_ends.back()}, frame);
+    row_ends.clear();
   }
 
   // The same, handing the buffer over; `text` is another one afterwards.
-  void emit_in_background(std::size_t size) {
+  void emit_in_background() {
+    // the rows are hashed by whichever thread would have to wait for the other
+    const bool hashed_here = pending.active && !background.done();
+    Fingerprint fingerprint;
+    if (hashed_here) fingerprint = fingerprint_of(text.data.get(), row_ends);
     drain();
-    pending.frame = take_whole_rows();
-    pending.frame.text_size = size;
+    pending.row_ends.swap(row_ends);
+    row_ends.clear();
     pending.first_key.swap(first_key);
     pending.last_key.swap(last_key);
+    pending.frame = {};
+    pending.frame.rows = pending.row_ends.size();
     pending.frame.first_key = pending.first_key;
     pending.frame.last_key = pending.last_key;
+    pending.frame.fingerprint = fingerprint;
     pending.text.need(text.capacity);
     std::swap(text, pending.text);
-    compressed.need(ZstdCompressor::bound(size));
-    const std::string_view whole(pending.text.data.get(), size);
-    pending.active = background.start(whole, compressed.data.get(), compressed.capacity);
-    if (!pending.active) emit(whole, pending.frame);  // GCOVR_EXCL_LINE: no thread to be had from the system
+    compressed.need(ZstdCompressor::bound(pending.row_ends.back()));
+    pending.active = true;
+    background.start([this, hashed_here] {
+      if (!hashed_here) pending.frame.fingerprint = fingerprint_of(pending.text.data.get(), pending.row_ends);
+      compress({pending.text.data.get(), pending.row_ends.back()}, pending.frame);
+    });
   }
 
   // Emits pieces of exactly row_cut of the row that ends at `end`, keeping its last 1..row_cut bytes; returns the new end.
   std::size_t emit_pieces(std::size_t end) {
-    if (rows != 0) emit_whole_rows(row_start - row_separator.size());
+    if (!row_ends.empty()) emit_whole_rows();
     drain();
     if (!cut) hasher.reset();
     std::size_t start = row_start;
@@ -181,7 +201,7 @@ inline void RowFrameEncoder::set_cursor(std::size_t used) {
 }
 
 void RowFrameEncoder::begin_row() {
-  if (state_->rows != 0) append(row_separator);
+  if (!state_->row_ends.empty()) append(row_separator);
   state_->row_start = static_cast<std::size_t>(cursor_ - state_->text.data.get());
   state_->in_row = true;
 }
@@ -204,14 +224,14 @@ void RowFrameEncoder::end_row(std::string_view key) {
     set_cursor(0);
     return;
   }
-  s.fingerprint.add(row_hash({text + s.row_start, end - s.row_start}));
-  if (s.rows++ == 0) s.first_key = key;
+  if (s.row_ends.empty()) s.first_key = key;
   s.last_key = key;
+  s.row_ends.push_back(static_cast<std::uint32_t>(end));
   if (end < s.options.frame_text) return;
   if (s.options.background)
-    s.emit_in_background(end);
+    s.emit_in_background();
   else
-    s.emit_whole_rows(end);
+    s.emit_whole_rows();
   set_cursor(0);
 }
 
@@ -219,7 +239,7 @@ void RowFrameEncoder::finish() {
   State& s = *state_;
   if (s.in_row) throw error(sqlstate::internal_error, "a row is not complete");
   s.drain();
-  if (s.rows != 0) s.emit_whole_rows(static_cast<std::size_t>(cursor_ - s.text.data.get()));
+  if (!s.row_ends.empty()) s.emit_whole_rows();
   set_cursor(0);
 }
 

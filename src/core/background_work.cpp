@@ -1,4 +1,4 @@
-#include "core/format/background_compressor.hpp"
+#include "core/background_work.hpp"
 
 #include <pthread.h>
 
@@ -8,7 +8,7 @@
 
 namespace snapback {
 
-BackgroundCompressor::~BackgroundCompressor() {
+BackgroundWork::~BackgroundWork() {
   if (!thread_.joinable()) return;
   {
     std::unique_lock lock(mutex_);
@@ -19,7 +19,7 @@ BackgroundCompressor::~BackgroundCompressor() {
   thread_.join();
 }
 
-bool BackgroundCompressor::make_thread() {
+bool BackgroundWork::make_thread() {
   // a signal's handler must run on the thread that the server knows
   sigset_t all, before;
   sigfillset(&all);
@@ -32,42 +32,41 @@ bool BackgroundCompressor::make_thread() {
   return thread_.joinable();
 }
 
-bool BackgroundCompressor::start(std::string_view text, char* out, std::size_t capacity) {
-  if (!thread_.joinable() && !make_thread()) return false;
+void BackgroundWork::start(std::function<void()> work) {
+  if (!thread_.joinable() && !make_thread()) return work();  // GCOVR_EXCL_LINE: no thread to be had from the system
   {
     const std::lock_guard lock(mutex_);
-    text_ = text;
-    out_ = out;
-    capacity_ = capacity;
+    work_ = std::move(work);
     step_ = Step::work;
   }
   changed_.notify_all();
-  return true;
 }
 
-std::size_t BackgroundCompressor::wait() {
+bool BackgroundWork::done() const {
+  const std::lock_guard lock(mutex_);
+  return step_ != Step::work;
+}
+
+void BackgroundWork::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return step_ == Step::done; });
+  changed_.wait(lock, [this] { return step_ != Step::work; });
   step_ = Step::idle;
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-  return size_;
 }
 
-void BackgroundCompressor::run() {
+void BackgroundWork::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return step_ == Step::work || step_ == Step::stop; });
     if (step_ == Step::stop) return;
     lock.unlock();
-    std::size_t size = 0;
     std::exception_ptr failure;
     try {
-      size = compressor_.compress(text_, out_, capacity_);
+      work_();
     } catch (...) {
       failure = std::current_exception();
     }
     lock.lock();
-    size_ = size;
     failure_ = failure;
     step_ = Step::done;
     changed_.notify_all();
