@@ -1,12 +1,5 @@
 #include "core/format/frame_encoder.hpp"
 
-#include <pthread.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <csignal>
-
-#include "core/format/background_compressor.hpp"
 #include "format_support.hpp"
 
 namespace snapback {
@@ -179,51 +172,6 @@ TEST(RowFrameEncoder, CanBeDroppedWhileAFrameIsBeingCompressed) {
     encoder.append("{");
   }
   EXPECT_TRUE(sink.frames.empty());
-}
-
-TEST(BackgroundCompressor, PassesOnWhatTheCompressorRaisedAndGoesOn) {
-  ZstdCompressor compressor(1);
-  BackgroundCompressor background(compressor);
-  const std::string text(1000, 'x');
-  std::string out(ZstdCompressor::bound(text.size()), '\0');
-  for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(background.start(text, out.data(), 3));
-    EXPECT_TRUE(test::raised_text([&] { background.wait(); }).starts_with("XX000: could not compress"));
-    ASSERT_TRUE(background.start(text, out.data(), out.size()));
-    const std::size_t size = background.wait();
-    EXPECT_EQ(test::decompress_all(std::string_view(out).substr(0, size)), text);
-  }
-}
-
-// The server's signal handlers must run on the server's own thread.
-TEST(BackgroundCompressor, TakesNoSignals) {
-  static std::atomic<int> handled = 0;
-  static std::atomic<bool> elsewhere = false;
-  static const pthread_t server = pthread_self();
-  struct sigaction action = {}, before;
-  action.sa_handler = [](int) {
-    ++handled;
-    if (!pthread_equal(pthread_self(), server)) elsewhere = true;
-  };
-  sigaction(SIGUSR1, &action, &before);
-  ZstdCompressor compressor(1);
-  BackgroundCompressor background(compressor);
-  const std::string text(1 << 20, 'x');
-  std::string out(ZstdCompressor::bound(text.size()), '\0');
-  sigset_t usr1;
-  sigemptyset(&usr1);
-  sigaddset(&usr1, SIGUSR1);
-  for (int i = 0; i < 50; ++i) {
-    ASSERT_TRUE(background.start(text, out.data(), out.size()));
-    // while this thread blocks it, another one that does not would get it
-    pthread_sigmask(SIG_BLOCK, &usr1, nullptr);
-    kill(getpid(), SIGUSR1);
-    background.wait();
-    pthread_sigmask(SIG_UNBLOCK, &usr1, nullptr);
-  }
-  sigaction(SIGUSR1, &before, nullptr);
-  EXPECT_EQ(handled, 50);
-  EXPECT_FALSE(elsewhere);
 }
 
 TEST(RowFrameEncoder, KeepsARowAboveSixteenMebibytesInFramesOfThatSize) {

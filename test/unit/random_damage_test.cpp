@@ -100,10 +100,10 @@ std::string title(std::mt19937& random, std::size_t size) {
   return text;
 }
 
-Table random_table(const std::string& name, int rows, std::mt19937& random) {
+Table random_table(const std::string& name, int rows, std::mt19937& random, std::size_t common) {
   Table table = make_table(name, 0);
   for (int i = 0; i < rows; ++i) {
-    const std::size_t size = i % 97 == 96 ? 3000 : 40;  // some rows are cut over frames
+    const std::size_t size = i % 97 == 96 ? 75 * common : common;  // some rows are cut over frames
     table.rows.push_back({"{\"id\":" + std::to_string(i) + ",\"title\":\"" + title(random, size) + "\"}", "[" + std::to_string(i) + "]"});
   }
   return table;
@@ -115,13 +115,13 @@ struct Backup {
   std::vector<std::string> texts;  // of every frame
 };
 
-Backup make_backup() {
+// Common rows have a value of `common` bytes.
+Backup make_backup(int scale, std::size_t common, const EncoderOptions& options) {
   std::mt19937 random(20261122);
-  const int scale = nightly() ? 20 : 1;
   Backup backup;
-  backup.file = write_backup({random_table("a", 600 * scale, random), make_table("empty", 0), random_table("b", 300 * scale, random), random_table("c", 1, random),
-                              random_table("d", 200 * scale, random)},
-                             small_frames(1500, 1000), &backup.manifest);
+  backup.file = write_backup({random_table("a", 600 * scale, random, common), make_table("empty", 0), random_table("b", 300 * scale, random, common),
+                              random_table("c", 1, random, common), random_table("d", 200 * scale, random, common)},
+                             options, &backup.manifest);
   backup.sha256 = to_hex(sha256_of(backup.file));
   BackupReader reader = open_backup(backup.file);
   for (std::size_t i = 0; i < backup.manifest.frames.size(); ++i) backup.texts.emplace_back(reader.frame_text(i));
@@ -177,11 +177,9 @@ void expect_read(const Backup& backup, const std::set<std::size_t>& hit, BackupR
   }
 }
 
-TEST(RandomDamage, IsFoundNamedAndNeverRead) {
-  const Backup backup = make_backup();
+void expect_found(const Backup& backup, int cases) {
   ASSERT_GT(backup.manifest.frames.size(), 40u);
   Damager damager(1);
-  const int cases = nightly() ? 2000 : 400;
   int opened = 0;
   for (int i = 0; i < cases; ++i) {
     std::string what;
@@ -203,13 +201,18 @@ TEST(RandomDamage, IsFoundNamedAndNeverRead) {
     } catch (const error& e) {
       ASSERT_STREQ(e.sqlstate(), sqlstate::data_corrupted) << e.message();
     }
-    if (HasFatalFailure()) return;
+    if (testing::Test::HasFatalFailure()) return;
   }
   EXPECT_GT(opened, cases / 5);
-  RecordProperty("cases", cases);
-  RecordProperty("bytes", static_cast<int>(backup.file.size()));
-  RecordProperty("opened", opened);
+  testing::Test::RecordProperty("cases", cases);
+  testing::Test::RecordProperty("bytes", static_cast<int>(backup.file.size()));
+  testing::Test::RecordProperty("opened", opened);
 }
+
+TEST(RandomDamage, IsFoundNamedAndNeverRead) { expect_found(make_backup(nightly() ? 20 : 1, 40, small_frames(1500, 1000)), nightly() ? 2000 : 400); }
+
+// Frames that a thread reads while the one before is worked on.
+TEST(RandomDamage, IsFoundInFramesThatAreReadAhead) { expect_found(make_backup(1, 2000, small_frames(66'000, 140'000)), nightly() ? 2000 : 100); }
 
 }  // namespace
 }  // namespace snapback

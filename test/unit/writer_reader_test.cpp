@@ -337,6 +337,70 @@ TEST(BackupReader, ReadsOneTableWithoutTheRest) {
   EXPECT_TRUE(reader.frame_text(0).starts_with("{\"format\":\"pg_snapback\""));
 }
 
+// A table in frames large enough that each is read while the one before is worked on.
+struct LargeFrames {
+  Manifest manifest;
+  std::string file, rows;
+
+  LargeFrames() {
+    const Table table = make_table("a", 40, std::string(20'000, 'x'));
+    file = write_backup({table}, small_frames(100'000, 200'000), &manifest);
+    for (const auto& row : table.rows) rows += (rows.empty() ? "" : ",\n") + row.text;
+  }
+};
+
+TEST(BackupReader, ReadsTheNextFrameWhileOneIsWorkedOn) {
+  const LargeFrames large;
+  ASSERT_GT(large.manifest.tables[0].frame_count, 5u);
+  expect_good(large.file);
+  BackupReader reader = open_backup(large.file);
+  EXPECT_EQ(table_rows(reader, 0), large.rows);
+  EXPECT_EQ(table_rows(reader, 0), large.rows);
+
+  NoInterrupts interrupts;
+  const auto source = reader.table_text(0, interrupts);
+  const std::string first(source->next());
+  // another frame in between costs the one that was being read, which is then read again
+  EXPECT_TRUE(reader.frame_text(0).starts_with("{\"format\":\"pg_snapback\""));
+  EXPECT_TRUE(large.rows.starts_with(first));
+  EXPECT_EQ(large.rows.substr(first.size(), 2), ",\n");
+  std::string_view separator = source->next();
+  EXPECT_EQ(separator, ",\n");
+  EXPECT_TRUE(large.rows.substr(first.size() + 2).starts_with(source->next()));
+}
+
+TEST(BackupReader, MeetsADamagedFrameWhenItIsAskedForAndNotWhenItIsReadAhead) {
+  LargeFrames large;
+  const std::size_t damaged = large.manifest.tables[0].first_frame + 2;
+  ASSERT_TRUE(large.manifest.frames[damaged].has_rows);
+  large.file[large.manifest.frames[damaged].offset + 20] ^= 1;
+  BackupReader reader = open_backup(large.file);
+  NoInterrupts interrupts;
+  for (int i = 0; i < 3; ++i) {
+    const auto source = reader.table_text(0, interrupts);
+    EXPECT_FALSE(source->next().empty());
+    EXPECT_EQ(source->next(), ",\n");
+    if (i == 1) EXPECT_FALSE(reader.frame_text(0).empty());
+    EXPECT_EQ(raised_text([&] { source->next(); }),
+              "XX001: frame " + std::to_string(damaged) + " at offset " + std::to_string(large.manifest.frames[damaged].offset) + " of the backup is damaged: its SHA-256 does not match");
+    EXPECT_EQ(source->next(), ",\n");
+  }
+}
+
+TEST(BackupReader, MeetsADamagedSeparatorWhenItIsAskedFor) {
+  LargeFrames large;
+  const std::size_t damaged = large.manifest.tables[0].first_frame + 1;
+  ASSERT_FALSE(large.manifest.frames[damaged].has_rows);
+  large.file[large.manifest.frames[damaged].offset + 6] ^= 1;
+  BackupReader reader = open_backup(large.file);
+  NoInterrupts interrupts;
+  const auto source = reader.table_text(0, interrupts);
+  EXPECT_FALSE(source->next().empty());
+  EXPECT_TRUE(raised_text([&] { source->next(); }).starts_with("XX001: frame " + std::to_string(damaged) + " at offset "));
+  EXPECT_TRUE(large.rows.find(source->next()) != std::string::npos);
+  EXPECT_EQ(source->next(), ",\n");
+}
+
 TEST(BackupReader, ReadsRowsThatAreCutOverFrames) {
   Table table = make_table("a", 5);
   table.rows.insert(table.rows.begin() + 2, {"{\"id\":7,\"title\":\"" + std::string(5000, 'x') + "\"}", "[7]"});

@@ -317,6 +317,7 @@ std::vector<Problem> BackupReader::check_files(const std::string& expected_sha25
   std::unique_ptr<char[]> buffer = std::make_unique_for_overwrite<char[]>(read_size);
   std::size_t frame = 0;
   std::uint64_t frame_left = s.manifest.frames.front().size;
+  BackgroundWork hashing;  // last: its destructor waits for the thread that uses the others
   // the manifest and the seek table were checked when the file was opened
   const std::uint64_t end = expected_sha256.empty() ? s.tiled : s.file_size;
   for (std::uint64_t offset = 0; offset < end;) {
@@ -330,7 +331,7 @@ std::vector<Problem> BackupReader::check_files(const std::string& expected_sha25
       report.add("truncated", e.message());
       return report.take();
     }
-    if (!expected_sha256.empty()) whole.update(buffer.get(), size);
+    if (!expected_sha256.empty()) hashing.start([&whole, &buffer, size] { whole.update(buffer.get(), size); });
     for (std::size_t at = 0; at < size && frame < s.manifest.frames.size();) {
       const std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(size - at, frame_left));
       part.update(buffer.get() + at, piece);
@@ -341,6 +342,7 @@ std::vector<Problem> BackupReader::check_files(const std::string& expected_sha25
         report.add_frame("frame_digest", s.frame_message(frame, "its SHA-256 does not match"), frame);
       if (++frame < s.manifest.frames.size()) frame_left = s.manifest.frames[frame].size;
     }
+    hashing.wait();
     offset += size;
   }
   Sha256Value expected;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #if defined(PG_SNAPBACK_FUZZING)
 #define ZSTD_STATIC_LINKING_ONLY
@@ -18,6 +19,7 @@
 namespace snapback {
 namespace {
 
+constexpr std::uint64_t least_text_ahead = std::uint64_t{64} << 10, most_text_ahead = std::uint64_t{8} << 20;
 constexpr std::uint64_t min_frame_size = 9;  // magic, descriptor, content size, one empty block
 
 ZSTD_DCtx* dctx(void* context) { return static_cast<ZSTD_DCtx*>(context); }
@@ -91,14 +93,17 @@ bool digest_checks_disabled() {
 #endif
 }
 
-BackupReader::State::State(std::unique_ptr<ReadableFile> given) : file(std::move(given)), decompressor(ZSTD_createDCtx()) {
-  if (decompressor == nullptr) throw std::bad_alloc();  // GCOVR_EXCL_LINE: out of memory here
+BackupReader::State::State(std::unique_ptr<ReadableFile> given) : file(std::move(given)), decompressor_(ZSTD_createDCtx()) {
+  if (decompressor_ == nullptr) throw std::bad_alloc();  // GCOVR_EXCL_LINE: out of memory here
 #if defined(PG_SNAPBACK_FUZZING)
-  ZSTD_DCtx_setParameter(dctx(decompressor), ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum);
+  ZSTD_DCtx_setParameter(dctx(decompressor_), ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum);
 #endif
 }
 
-BackupReader::State::~State() { ZSTD_freeDCtx(dctx(decompressor)); }
+BackupReader::State::~State() {
+  drop_ahead();
+  ZSTD_freeDCtx(dctx(decompressor_));
+}
 
 void BackupReader::State::load() {
   file_size = file->size();
@@ -131,23 +136,65 @@ std::string BackupReader::State::frame_message(std::size_t index, const char* wh
   return "frame " + std::to_string(index) + " at offset " + std::to_string(manifest.frames[index].offset) + " of the backup is damaged: " + what;
 }
 
-std::string_view BackupReader::State::frame_text(std::size_t index) {
-  const FrameEntry& frame = manifest.frames.at(index);
-  fault_point("reader.frame");
-  char* const bytes = at_least(compressed, compressed_capacity, frame.size);
+// On either thread, so it passes no fault point.
+void BackupReader::State::read_frame(std::size_t index, Buffer& buffer) {
+  const FrameEntry& frame = manifest.frames[index];
+  char* const bytes = at_least(buffer.bytes, buffer.bytes_capacity, frame.size);
   try {
     file->read_at(frame.offset, bytes, frame.size);
   } catch (const error& e) {
     if (!is_damage(e)) throw;
     throw FrameError("truncated", e.message());
   }
-  if (!digest_checks_disabled() && sha256_of({bytes, frame.size}) != frame.sha256) throw FrameError("frame_digest", frame_message(index, "its SHA-256 does not match"));
+  sha256_.update(bytes, frame.size);
+  if (sha256_.finish() != frame.sha256 && !digest_checks_disabled()) throw FrameError("frame_digest", frame_message(index, "its SHA-256 does not match"));
   // one frame and nothing else; the text's size is known before memory is asked for
   if (ZSTD_getFrameContentSize(bytes, frame.size) != frame.text_size) throw FrameError("frame_content", frame_message(index, "its text has another size than the manifest says"));
   if (ZSTD_findFrameCompressedSize(bytes, frame.size) != frame.size) throw FrameError("frame_content", frame_message(index, "it is not one zstd frame"));
-  char* const out = at_least(text, text_capacity, frame.text_size);
-  if (ZSTD_decompressDCtx(dctx(decompressor), out, frame.text_size, bytes, frame.size) != frame.text_size) throw FrameError("frame_content", frame_message(index, "it cannot be decompressed"));
-  return {out, frame.text_size};
+  char* const out = at_least(buffer.text, buffer.text_capacity, frame.text_size);
+  if (ZSTD_decompressDCtx(dctx(decompressor_), out, frame.text_size, bytes, frame.size) != frame.text_size) throw FrameError("frame_content", frame_message(index, "it cannot be decompressed"));
+}
+
+void BackupReader::State::read_ahead(std::size_t index, std::size_t end) {
+  if (ahead_ != nothing) return;
+  const auto is_worth_it = [&](std::size_t frame) {
+    return frame < end && manifest.frames[frame].text_size >= least_text_ahead && manifest.frames[frame].text_size <= most_text_ahead;
+  };
+  if (!is_worth_it(index)) {
+    if (!is_worth_it(index + 1) || manifest.frames[index].text_size >= least_text_ahead) return;
+    try {
+      read_frame(index, small_);
+    } catch (const error&) {
+      return;  // raised again when that frame is asked for
+    }
+    small_ahead_ = index++;
+  }
+  ahead_ = index;
+  background_.start([this, index] { read_frame(index, next_); });
+}
+
+// Whoever asks for that frame after all reads it again, and meets what it raised.
+void BackupReader::State::drop_ahead() noexcept {
+  ahead_ = nothing;
+  try {
+    background_.wait();
+  } catch (...) {
+  }
+}
+
+std::string_view BackupReader::State::frame_text(std::size_t index) {
+  fault_point("reader.frame");
+  const std::uint64_t size = manifest.frames.at(index).text_size;
+  if (std::exchange(small_ahead_, nothing) == index) return {small_.text.get(), size};
+  if (ahead_ == index) {
+    ahead_ = nothing;
+    background_.wait();
+    std::swap(current_, next_);
+  } else {
+    drop_ahead();
+    read_frame(index, current_);
+  }
+  return {current_.text.get(), size};
 }
 
 FrameSource::FrameSource(BackupReader::State& state, std::size_t first, std::size_t end, Interrupts& interrupts)
@@ -156,7 +203,9 @@ FrameSource::FrameSource(BackupReader::State& state, std::size_t first, std::siz
 std::string_view FrameSource::next() {
   if (next_ == end_) return {};
   interrupts_.check();
-  return state_.frame_text(next_++);
+  const std::string_view text = state_.frame_text(next_++);
+  state_.read_ahead(next_, end_);
+  return text;
 }
 
 BackupReader::BackupReader(std::unique_ptr<ReadableFile> file) : state_(std::make_unique<State>(std::move(file))) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/background_work.hpp"
 #include "core/error.hpp"
 #include "core/format/backup_reader.hpp"
 
@@ -29,14 +30,33 @@ struct BackupReader::State {
   std::uint64_t file_size = 0;
   std::uint64_t tiled = 0;  // where the frames end and the manifest begins
   Manifest manifest;
-  void* decompressor = nullptr;  // ZSTD_DCtx, owned
-  std::unique_ptr<char[]> compressed, text;
-  std::size_t compressed_capacity = 0, text_capacity = 0;
 
   void load();
   // Raises FrameError when a frame's bytes or its text are not what the manifest says; the message names the frame and its place in the file.
   std::string_view frame_text(std::size_t index);
+  // Begins to read the frame `index`, of those before `end`, on a thread, so that it is there when the text of the one before has been worked on; what frame_text()
+  // returned last stays valid. Where that frame is only the separator of rows, it is read at once and the next one begun. Pieces of very large rows are not worth
+  // the memory. Damage is met when frame_text() is asked for the frame.
+  void read_ahead(std::size_t index, std::size_t end);
   std::string frame_message(std::size_t index, const char* what) const;
+
+ private:
+  // What one frame is read into.
+  struct Buffer {
+    std::unique_ptr<char[]> bytes, text;
+    std::size_t bytes_capacity = 0, text_capacity = 0;
+  };
+  static constexpr std::size_t nothing = static_cast<std::size_t>(-1);
+
+  void read_frame(std::size_t index, Buffer& buffer);
+  void drop_ahead() noexcept;
+
+  void* decompressor_ = nullptr;  // ZSTD_DCtx, owned
+  Sha256 sha256_;
+  Buffer current_, small_, next_;
+  std::size_t small_ahead_ = nothing;  // the frame whose text is in small_
+  std::size_t ahead_ = nothing;        // the frame that is read into next_; file, decompressor and digest belong to the thread meanwhile
+  BackgroundWork background_;    // last: its destructor waits for the thread that uses the others
 };
 
 // The frames [next, end) as pieces of text.
