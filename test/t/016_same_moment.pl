@@ -53,6 +53,22 @@ foreach my $point (qw(verify.opened verify.content_checked verify.done))
 	value($node, "SELECT backup_delete('$victim')");
 }
 
+# ---- the new backup's name is taken ----------------------------------------------------------------------------------------
+
+{
+	my $backup = held($node, 'backup.file_proven', 'SELECT id FROM backup_create()');
+	my ($partial) = unfinished($storage);
+	my $taken = "$storage/" . ($partial =~ s/\.partial$//r);
+	append_to_file($taken, 'from elsewhere');
+	let_go();
+	is_outcome(finish($backup), '58P02', 'a backup whose name was taken by another file');
+	is(slurp_file($taken), 'from elsewhere', 'that file is left as it is');
+	is(join(' ', unfinished($storage)), '', 'and nothing of the backup stays');
+	unlink $taken or die "unlink: $!";
+	is_outcome(attempt($node, 'SELECT backup_create()'), '', 'the next backup succeeds');
+	all_whole('after a taken name');
+}
+
 # two who decide about the same backup
 {
 	my $victim = value($node, 'SELECT id FROM backup_create()');
@@ -216,5 +232,5 @@ foreach my $call ('SELECT state FROM backup_create()', "SELECT bool_and(proven) 
 	all_whole("DROP EXTENSION under $function");
 }
 
-check_log($node, [qw(40001 42P01 42704 55006 58P01)], 'the log has only the errors that were made');
+check_log($node, [qw(40001 42P01 42704 55006 58P01 58P02)], 'the log has only the errors that were made');
 done_testing();
