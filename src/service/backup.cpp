@@ -6,6 +6,7 @@
 #include "core/background_work.hpp"
 #include "core/backup_id.hpp"
 #include "core/format/backup_writer.hpp"
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/fault.hpp"
 #include "pg/lock_slots.hpp"
@@ -113,19 +114,26 @@ pg::ScanTarget scan_target(const TableDescription& table) {
   return target;
 }
 
-void write_tables(BackupWriter& writer, const std::vector<TableDescription>& tables, const std::vector<Json>& heads, const EncoderOptions& options,
-                  pg::Progress& progress) {
+// A table as the writer of its rows needs it.
+struct TableToRead {
+  TableHead head;
+  pg::ScanTarget target;
+  bool has_rows;
+};
+
+void write_tables(BackupWriter& writer, std::vector<TableToRead> tables, const EncoderOptions& options, pg::Progress& progress) {
   RowFrameEncoder encoder(writer, options);
-  for (std::size_t i = 0; i < tables.size(); ++i) {
-    progress.phase(pg::Phase::reading, tables[i].oid);
-    writer.begin_table(heads[i]);
-    if (tables[i].kind != RELKIND_PARTITIONED_TABLE) {
-      pg::scan_table(scan_target(tables[i]), encoder, progress);
+  for (auto& table : tables) {
+    progress.phase(pg::Phase::reading, table.target.relation);
+    writer.begin_table(std::move(table.head));
+    if (table.has_rows) {
+      pg::scan_table(table.target, encoder, progress);
       pg::fault_point("backup.table_scanned");
       encoder.finish();
     }
     const TableEntry& entry = writer.end_table();
     progress.add(0, entry.logical_bytes);
+    pg::relation_visited();
     pg::fault_point("backup.table_read");
   }
 }
@@ -162,18 +170,41 @@ void discard(Location& location, const BackupInfo& info) noexcept {
 }
 
 // Names and definitions go into the file as the catalog has them, and the file is UTF-8: in other encodings they must be plain ASCII. (Rows are converted.)
-void check_catalog_texts(const std::vector<Json>& texts) {
+void check_catalog_text(const Json& json, const std::string& whose) {
   std::string encoding = pg::database_encoding();
   if (encoding == "UTF8") return;
-  for (auto& json : texts) {
-    std::string text = json.dump(-1, ' ', false, Json::error_handler_t::ignore), exact = json.dump(-1, ' ', true, Json::error_handler_t::replace);
-    bool plain = text == exact || (encoding == "SQL_ASCII" && exact.find("\\ufffd") == std::string::npos);
-    if (plain) continue;
-    std::string name = json.contains("name") ? "table \"" + json.value("schema", "") + "." + json.value("name", "") + "\"" : "these tables";
-    throw snapback::error(sqlstate::feature_not_supported, "cannot back up " + name + ": names and definitions beyond ASCII need a database of encoding UTF8",
-                          "The encoding of this database is " + encoding + "; a name, label, default or expression has other characters.",
-                          "Leave the table out with exclude, or rename what has them.");
-  }
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::ignore), exact = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+  bool plain = text == exact || (encoding == "SQL_ASCII" && exact.find("\\ufffd") == std::string::npos);
+  if (plain) return;
+  throw snapback::error(sqlstate::feature_not_supported, "cannot back up " + whose + ": names and definitions beyond ASCII need a database of encoding UTF8",
+                        "The encoding of this database is " + encoding + "; a name, label, default or expression has other characters.",
+                        "Leave the table out with exclude, or rename what has them.");
+}
+
+TableToRead table_to_read(const TableDescription& table) {
+  Json head = table_head(table);
+  check_catalog_text(head, "table \"" + table.qualified_name() + "\"");
+  return {head, scan_target(table), table.kind != RELKIND_PARTITIONED_TABLE};
+}
+
+// All that is known of the tables before they are read. Their descriptions themselves, 2 kB and more for each, are not kept.
+struct DescribedContents {
+  std::vector<TableToRead> tables;
+  std::string schema;  // text of the "schema" object
+  double rows = 0, bytes = 0;  // estimated
+};
+
+DescribedContents describe_contents(const std::vector<Oid>& relations) {
+  DescribedContents what;
+  SchemaText schema([](const Json& part) { check_catalog_text(part, "these tables"); });
+  describe_each(relations, true, [&](const TableDescription& table) {
+    what.tables.push_back(table_to_read(table));
+    schema.add(table);
+    what.rows += table.estimated_rows;
+    what.bytes += static_cast<double>(table.bytes);
+  });
+  what.schema = schema.finish();
+  return what;
 }
 
 std::string warn_about_location() {
@@ -187,19 +218,8 @@ std::string warn_about_location() {
 BackupInfo write_backup(Repository& repository, const BackupContents& contents, pg::Progress& progress) {
   Location& location = repository.location();
   std::int64_t moment = now_microseconds();
-  auto tables = describe_tables(contents.tables, true);
-  std::vector<Json> heads;
-  double rows = 0, bytes = 0;
-  for (auto& table : tables) {
-    heads.push_back(table_head(table));
-    rows += table.estimated_rows;
-    bytes += static_cast<double>(table.bytes);
-  }
-  progress.estimate(static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(bytes));
-
-  Json schema = schema_to_json(tables);
-  check_catalog_texts(heads);
-  check_catalog_texts({schema});
+  auto what = describe_contents(contents.tables);
+  progress.estimate(static_cast<std::uint64_t>(what.rows), static_cast<std::uint64_t>(what.bytes));
   pg::fault_point("backup.described");
 
   std::string id = new_id(location);
@@ -210,8 +230,9 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
   auto file = location.create_partial(name);
   pg::fault_point("backup.file_created");
   BackupWriter writer(*file, options, interrupts);
-  writer.begin(backup_object(repository, contents, id, moment), schema);
-  write_tables(writer, tables, heads, options, progress);
+  writer.begin(backup_object(repository, contents, id, moment), what.schema);
+  what.schema = std::string();
+  write_tables(writer, std::move(what.tables), options, progress);
   // syncing, reading back and checking take long and do not look at the tables
   pg::unlock_together(contents.unlock, AccessShareLock);
   writer.finish();

@@ -1,7 +1,9 @@
 #include "service/catalog.hpp"
 
+#include <algorithm>
 #include <map>
 
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
@@ -21,6 +23,8 @@ char letter(const Cell& cell) { return cell && !cell->empty() ? (*cell)[0] : '\0
 std::int64_t integer(const Cell& cell) { return cell ? std::stoll(*cell) : 0; }
 
 using ByOid = std::map<Oid, TableDescription*>;
+
+constexpr std::size_t described_together = 300;  // by one set of queries, whose results and caches are all in memory
 
 // One element per line of a text array whose elements were joined by chr(1): identifiers cannot hold it as PostgreSQL prints it otherwise.
 std::vector<std::string> split(const std::string& joined) {
@@ -243,39 +247,7 @@ void add_foreign_keys(ByOid& tables, const std::string& oids) {
   for (auto& key : read_foreign_keys("k.conrelid = ANY ($1::oid[])", oids)) tables.at(key.table)->foreign_keys.push_back(key);
 }
 
-}  // namespace
-
-std::string oid_array(const std::vector<Oid>& oids) {
-  std::string text = "{";
-  for (auto value : oids) text += (text.size() > 1 ? "," : "") + std::to_string(value);
-  return text + "}";
-}
-
-const ColumnDescription* TableDescription::column(const std::string& column_name) const {
-  for (auto& column : columns)
-    if (column.name == column_name) return &column;
-  return nullptr;
-}
-
-std::vector<const ColumnDescription*> TableDescription::stored_columns() const {
-  std::vector<const ColumnDescription*> stored;
-  for (auto& column : columns)
-    if (!column.generated) stored.push_back(&column);
-  return stored;
-}
-
-std::vector<AttrNumber> TableDescription::key_numbers() const {
-  std::vector<AttrNumber> numbers;
-  for (auto& key_column : primary_key) {
-    auto* found = column(key_column);
-    // a generated key column is not in the rows: the key cannot be read from them
-    if (found == nullptr || found->generated) return {};
-    numbers.push_back(found->number);
-  }
-  return numbers;
-}
-
-std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations, bool sequence_values) {
+std::vector<TableDescription> describe_batch(const std::vector<Oid>& relations, bool sequence_values) {
   std::vector<TableDescription> tables;
   std::string oids = oid_array(relations);
   for (auto& row : query(R"(
@@ -310,9 +282,11 @@ std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations,
     tables.push_back(std::move(table));
   }
   ByOid by_oid;
-  for (auto& table : tables) by_oid[table.oid] = &table;
   std::vector<Oid> found;
-  for (auto& table : tables) found.push_back(table.oid);
+  for (auto& table : tables) {
+    by_oid[table.oid] = &table;
+    found.push_back(table.oid);
+  }
   oids = oid_array(found);
   add_columns(by_oid, oids);
   add_constraints(by_oid, oids);
@@ -320,6 +294,54 @@ std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations,
   add_indexes(by_oid, oids);
   add_parents(by_oid, oids);
   add_sequences(by_oid, oids, sequence_values);
+  return tables;
+}
+
+}  // namespace
+
+std::string oid_array(const std::vector<Oid>& oids) {
+  std::string text = "{";
+  for (auto value : oids) text += (text.size() > 1 ? "," : "") + std::to_string(value);
+  return text + "}";
+}
+
+const ColumnDescription* TableDescription::column(const std::string& column_name) const {
+  for (auto& column : columns)
+    if (column.name == column_name) return &column;
+  return nullptr;
+}
+
+std::vector<const ColumnDescription*> TableDescription::stored_columns() const {
+  std::vector<const ColumnDescription*> stored;
+  for (auto& column : columns)
+    if (!column.generated) stored.push_back(&column);
+  return stored;
+}
+
+std::vector<AttrNumber> TableDescription::key_numbers() const {
+  std::vector<AttrNumber> numbers;
+  for (auto& key_column : primary_key) {
+    auto* found = column(key_column);
+    // a generated key column is not in the rows: the key cannot be read from them
+    if (found == nullptr || found->generated) return {};
+    numbers.push_back(found->number);
+  }
+  return numbers;
+}
+
+void describe_each(const std::vector<Oid>& relations, bool sequence_values, const std::function<void(TableDescription&)>& visit) {
+  for (std::size_t at = 0; at < relations.size(); at += described_together) {
+    std::vector<Oid> batch(relations.begin() + at, relations.begin() + std::min(at + described_together, relations.size()));
+    for (auto& table : describe_batch(batch, sequence_values)) {
+      visit(table);
+      pg::relation_visited();
+    }
+  }
+}
+
+std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations, bool sequence_values) {
+  std::vector<TableDescription> tables;
+  describe_each(relations, sequence_values, [&](TableDescription& table) { tables.push_back(std::move(table)); });
   return tables;
 }
 

@@ -1,6 +1,7 @@
 // What the catalogs say of the tables a backup or a restore deals with.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -92,8 +93,10 @@ struct TableDescription {
   bool has_storage() const { return kind == RELKIND_RELATION || kind == RELKIND_MATVIEW; }
 };
 
-// With a fresh snapshot, in the order given; relations that are gone are left out. `sequence_values` false leaves last_value alone.
+// With fresh snapshots, in the order given; relations that are gone are left out. `sequence_values` false leaves last_value alone.
 std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations, bool sequence_values);
+// The same, one after the other, so that there are never more than a few hundred at a time: a description takes 2 kB and more. `visit` may move it away.
+void describe_each(const std::vector<Oid>& relations, bool sequence_values, const std::function<void(TableDescription&)>& visit);
 
 // All foreign keys with one end in `relations`, both directions, clones made for partitions left out.
 std::vector<ForeignKeyDescription> foreign_keys_of(const std::vector<Oid>& relations);

@@ -3,20 +3,23 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/lock_slots.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/table_scan.hpp"
 #include "pg/text_forms.hpp"
 #include "service/rights.hpp"
+#include "service/schema_json.hpp"
 #include "service/selection.hpp"
 
 namespace snapback::service {
 
 namespace {
 
-using Names = std::vector<std::pair<std::string, std::string>>;
+using Names = std::vector<TableName>;
 
 Names table_names(const Manifest& manifest) {
   Names names;
@@ -24,14 +27,14 @@ Names table_names(const Manifest& manifest) {
   return names;
 }
 
-bool is_partitioned(const TableEntry& table) { return table.head.value("kind", "") == "partitioned table"; }
+bool is_partitioned(const TableEntry& table) { return table.head.kind() == "partitioned table"; }
 
 // Partitioned tables answer for all their rows: fingerprints are sums, so the layout may have changed.
 Comparison compare_partitioned(const Manifest& manifest, const PartitionTree& tree, std::size_t index, Oid live, pg::Progress& progress) {
   Comparison result;
   Fingerprint expected;
-  const Json* any = nullptr;
-  std::map<std::pair<std::string, std::string>, const Json*> heads;  // partitions may have their columns in another order
+  const TableHead* any = nullptr;
+  std::map<TableName, const TableHead*> heads;  // partitions may have their columns in another order
   for (auto leaf : tree.below(index)) {
     auto& entry = manifest.tables[leaf];
     result.backup_rows += entry.row_count;
@@ -46,30 +49,30 @@ Comparison compare_partitioned(const Manifest& manifest, const PartitionTree& tr
   for (auto& table : describe_tables(leaves, false)) {
     if (!table.has_storage()) continue;
     auto same = heads.find({table.schema, table.name});
-    const Json* head = same != heads.end() ? same->second : any;
-    auto state = head ? read_live_state(table, *head, progress) : std::nullopt;
+    const TableHead* head = same != heads.end() ? same->second : any;
+    auto state = head ? read_live_state(table, head->json(), progress) : std::nullopt;
     if (!state) {
       comparable = false;
       continue;
     }
     sum.rows += state->rows;
     sum.fingerprint.add(state->fingerprint);
+    pg::relation_visited();
   }
   result.live_rows = sum.rows;
   result.equal = comparable && sum.rows == result.backup_rows && sum.fingerprint == expected;
   return result;
 }
 
-Comparison compare_table(const TableEntry& entry, Oid live, pg::Progress& progress) {
+// `live`: null when there is no such table.
+Comparison compare_table(const TableEntry& entry, const TableDescription* live, pg::Progress& progress) {
   Comparison result;
   result.backup_rows = entry.row_count;
-  if (!OidIsValid(live)) return result;
-  auto described = describe_tables({live}, false);
-  if (described.empty()) return result;
-  auto state = read_live_state(described[0], entry.head, progress);
+  if (live == nullptr) return result;
+  auto state = read_live_state(*live, entry.head.json(), progress);
   if (!state) {
     // columns are gone: the rows can still be counted
-    state = read_live_state(described[0], Json{{"columns", Json::array()}}, progress);
+    state = read_live_state(*live, Json{{"columns", Json::array()}}, progress);
     result.live_rows = state->rows;
     return result;
   }
@@ -117,18 +120,15 @@ std::optional<LiveState> read_live_state(const TableDescription& live, const Jso
   return LiveState{sink.rows(), sink.fingerprint()};
 }
 
-PartitionTree::PartitionTree(const Json& schema, const Manifest& manifest) : children_(manifest.tables.size()), partitioned_(manifest.tables.size()) {
-  std::map<std::pair<std::string, std::string>, std::size_t> index;
+PartitionTree::PartitionTree(const BackupSchema& schema, const Manifest& manifest) : children_(manifest.tables.size()), partitioned_(manifest.tables.size()) {
+  std::map<TableName, std::size_t> index;
   auto names = table_names(manifest);
   for (std::size_t i = 0; i < names.size(); ++i) {
     index[names[i]] = i;
     partitioned_[i] = is_partitioned(manifest.tables[i]);
   }
-  for (auto& table : schema.value("tables", Json::array())) {
-    auto parent = table.find("partition_of");
-    if (parent == table.end()) continue;
-    auto child_at = index.find({table.value("schema", ""), table.value("name", "")});
-    auto parent_at = index.find({parent->value("schema", ""), parent->value("name", "")});
+  for (auto& [child, parent] : schema.partitions()) {
+    auto child_at = index.find(child), parent_at = index.find(parent);
     if (child_at != index.end() && parent_at != index.end()) children_[parent_at->second].push_back(child_at->second);
   }
 }
@@ -156,14 +156,15 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
   const Manifest& manifest = reader->manifest();
   auto names = table_names(manifest);
   auto picked = pick_tables(tables, names, backup.id);
-  PartitionTree tree(reader->schema(), manifest);
+  PartitionTree tree(BackupSchema(*reader), manifest);
 
   std::vector<RowAccess> access;
   std::vector<Oid> live;
   for (auto index : picked) {
     Oid found = find_live_table(names[index].first, names[index].second);
-    access.push_back({names[index].first, names[index].second, manifest.tables[index].head.value("oid", Oid{0}), found});
+    access.push_back({names[index].first, names[index].second, manifest.tables[index].head.oid(), found});
     if (OidIsValid(found)) live.push_back(found);
+    pg::relation_visited();
   }
   check_row_access(backup, access, "compare");
 
@@ -171,7 +172,7 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
   pg::lock_together(live, AccessShareLock);
   pg::push_read_snapshot(live);
   pg::TextForms forms;
-  std::vector<Comparison> result;
+  std::vector<Oid> tables_now;
   for (std::size_t i = 0; i < picked.size(); ++i) {
     auto& [schema, name] = names[picked[i]];
     // a relation dropped or swapped while its lock was waited for counts as what stands there now
@@ -181,11 +182,21 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
       check_row_access(backup, {access[i]}, "compare");
       if (OidIsValid(now)) pg::lock_relations({now}, AccessShareLock);
     }
-    bool partitioned = is_partitioned(manifest.tables[picked[i]]);
-    auto comparison = partitioned ? compare_partitioned(manifest, tree, picked[i], now, progress) : compare_table(manifest.tables[picked[i]], now, progress);
-    comparison.schema = schema;
-    comparison.name = name;
+    if (OidIsValid(now) && !is_partitioned(manifest.tables[picked[i]])) tables_now.push_back(now);
+    pg::relation_visited();
+  }
+  std::map<Oid, TableDescription> described;
+  for (auto& table : describe_tables(tables_now, false)) described.emplace(table.oid, std::move(table));
+
+  std::vector<Comparison> result;
+  for (std::size_t i = 0; i < picked.size(); ++i) {
+    auto& entry = manifest.tables[picked[i]];
+    auto found = described.find(access[i].live);
+    auto comparison = is_partitioned(entry) ? compare_partitioned(manifest, tree, picked[i], access[i].live, progress)
+                                            : compare_table(entry, found == described.end() ? nullptr : &found->second, progress);
+    std::tie(comparison.schema, comparison.name) = names[picked[i]];
     result.push_back(std::move(comparison));
+    pg::relation_visited();
   }
   forms.close();
   pg::pop_snapshot();

@@ -31,10 +31,12 @@ std::optional<LiveState> read_live_state(const TableDescription& live, const Jso
 // OID of a live table by name, InvalidOid when there is none. Ordinary and partitioned tables, views and the like; no indexes or sequences.
 Oid find_live_table(const std::string& schema, const std::string& name);
 
+class BackupSchema;
+
 // Indexes of a backup's tables that lie below partitioned table `root`, from the schema part.
 class PartitionTree {
  public:
-  PartitionTree(const Json& schema, const Manifest& manifest);
+  PartitionTree(const BackupSchema& schema, const Manifest& manifest);
   // All entries below it, inner nodes included; empty for a table without partitions.
   std::vector<std::size_t> below(std::size_t table) const;
   bool is_root(std::size_t table) const { return !children_[table].empty() || partitioned_[table]; }

@@ -18,9 +18,9 @@ const Json* find_named(const Json& list, const std::string& name) {
   return nullptr;
 }
 
-void note_columns(PlannedTable& table) {
+void note_columns(PlannedTable& table, const Json& definition) {
   std::vector<AttrNumber> order;
-  for (auto& column : table.definition.at("columns")) {
+  for (auto& column : definition.at("columns")) {
     auto* live = table.live->column(string_of(column, "name"));
     if (live == nullptr) continue;
     order.push_back(live->number);
@@ -31,8 +31,8 @@ void note_columns(PlannedTable& table) {
   if (!std::is_sorted(order.begin(), order.end())) note(table, "the columns are in another order now: they are matched by name");
 }
 
-void note_constraints(PlannedTable& table) {
-  auto& before = table.definition.at("constraints");
+void note_constraints(PlannedTable& table, const Json& definition) {
+  auto& before = definition.at("constraints");
   for (auto& constraint : table.live->constraints) {
     if (constraint.inherited) continue;
     auto* old = find_named(before, constraint.name);
@@ -48,8 +48,8 @@ void note_constraints(PlannedTable& table) {
   }
 }
 
-void note_foreign_keys(PlannedTable& table) {
-  auto& before = table.definition.at("foreign_keys");
+void note_foreign_keys(PlannedTable& table, const Json& definition) {
+  auto& before = definition.at("foreign_keys");
   for (auto& key : table.live->foreign_keys)
     if (find_named(before, key.name) == nullptr) note(table, "foreign key \"" + key.name + "\" is new: it points at \"" + key.referenced_schema + "." + key.referenced_table + "\"");
   for (auto& old : before) {
@@ -59,8 +59,8 @@ void note_foreign_keys(PlannedTable& table) {
   }
 }
 
-void note_unique_indexes(PlannedTable& table) {
-  auto& before = table.definition.at("indexes");
+void note_unique_indexes(PlannedTable& table, const Json& definition) {
+  auto& before = definition.at("indexes");
   for (auto& index : table.live->indexes)
     if (index.unique && find_named(before, index.name) == nullptr) note(table, "unique index \"" + index.name + "\" is new");
 }
@@ -77,12 +77,12 @@ std::string missing_labels(const Json& type) {
   return missing;
 }
 
-void note_enums(const RestorePlan& plan, PlannedTable& table) {
-  for (auto& type : plan.schema.value("types", Json::array())) {
+void note_enums(const BackupSchema& schema, PlannedTable& table, const Json& definition) {
+  for (auto& type : schema.types()) {
     if (string_of(type, "kind") != "enum") continue;
     auto name = pg::qualified(string_of(type, "schema"), string_of(type, "name"));
     bool used = false;
-    for (auto& column : table.definition.at("columns")) {
+    for (auto& column : definition.at("columns")) {
       auto type_name = string_of(column, "type");
       used |= (type_name == name || type_name == name + "[]") && table.live->column(string_of(column, "name")) != nullptr;
     }
@@ -97,7 +97,8 @@ void note_enums(const RestorePlan& plan, PlannedTable& table) {
 std::vector<std::pair<std::string, std::string>> likely_renames(const PlannedTable& table, const TableDescription& live, const std::set<std::string>& dropped) {
   std::map<std::string, std::vector<std::string>> gone, came;  // by type
   std::set<std::string> before;
-  for (auto& column : table.backup->head.at("columns")) {
+  const Json head = table.backup->head.json();
+  for (auto& column : head.at("columns")) {
     before.insert(string_of(column, "name"));
     if (dropped.count(string_of(column, "name"))) gone[string_of(column, "type")].push_back(string_of(column, "name"));
   }
@@ -110,12 +111,14 @@ std::vector<std::pair<std::string, std::string>> likely_renames(const PlannedTab
 }
 
 void note_drift(const RestorePlan& plan, PlannedTable& table) {
-  if (!table.definition.is_object() || !table.live) return;
-  note_columns(table);
-  note_constraints(table);
-  note_foreign_keys(table);
-  note_unique_indexes(table);
-  note_enums(plan, table);
+  if (!table.live) return;
+  const Json definition = plan.definition_of(table);
+  if (!definition.is_object()) return;
+  note_columns(table, definition);
+  note_constraints(table, definition);
+  note_foreign_keys(table, definition);
+  note_unique_indexes(table, definition);
+  note_enums(plan.source->schema, table, definition);
 }
 
 }  // namespace snapback::service

@@ -77,7 +77,8 @@ bool can_be_checked(const End& child, const End& parent) {
     for (auto* end : {&child, &parent})
       for (auto* table : end->restored) {
         bool there = false;
-        for (auto& column : table->backup->head.at("columns"))
+        const Json head = table->backup->head.json();
+        for (auto& column : head.at("columns"))
           there |= column.at("name") == end->columns[i] && comparable(column.at("type").get<std::string>(), (end == &child ? ours : theirs)->type_name);
         if (!there) return false;
       }
@@ -88,7 +89,7 @@ bool can_be_checked(const End& child, const End& parent) {
 void add_end(const RestorePlan& plan, const End& end, pg::ReferenceSide side, pg::ReferenceCheck& check, pg::Progress& progress) {
   pg::ServerInterrupts interrupts;
   for (auto* table : end.restored) {
-    auto text = plan.reader->table_text(table->entry, interrupts);
+    auto text = plan.source->reader->table_text(table->entry, interrupts);
     RowParser parser(*text);
     check.add_backup(parser, end.columns, side);
   }
@@ -114,7 +115,7 @@ PlannedTable* place_of_note(const End& child, const End& parent) {
 std::string company(const RestorePlan& plan, const End& child, const End& parent) {
   auto& missing = child.restored.empty() ? child : parent;
   if (!missing.restored.empty()) return "";
-  for (auto& entry : plan.reader->manifest().tables)
+  for (auto& entry : plan.source->reader->manifest().tables)
     if (entry.schema() == missing.table.schema && entry.name() == missing.table.name) return "; restore \"" + missing.table.qualified_name() + "\" along with it";
   return "";
 }
@@ -122,7 +123,7 @@ std::string company(const RestorePlan& plan, const End& child, const End& parent
 }  // namespace
 
 void preview_foreign_keys(RestorePlan& plan, const std::vector<ForeignKeyDescription>& keys, pg::Progress& progress) {
-  PartitionTree tree(plan.schema, plan.reader->manifest());
+  PartitionTree tree(plan.source->schema, plan.source->reader->manifest());
   for (auto& key : keys) {
     if (!key.checked) continue;
     auto child = describe_end(plan, tree, key.table, key.columns);

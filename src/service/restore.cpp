@@ -6,6 +6,7 @@
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/fault.hpp"
 #include "pg/identity.hpp"
@@ -55,8 +56,9 @@ std::size_t further_locks(const RestorePlan& plan, const std::map<Oid, LOCKMODE>
   std::vector<Oid> reloaded;
   for (auto& table : plan.tables) {
     if (table.live && modes.at(table.live->oid) == AccessExclusiveLock) reloaded.push_back(table.live->oid);
-    if (!table.live && table.result.action.empty() && table.definition.is_object())
-      count += 3 + table.definition.value("indexes", Json::array()).size() + table.definition.value("constraints", Json::array()).size();
+    if (table.live || !table.result.action.empty()) continue;
+    const Json definition = plan.definition_of(table);
+    if (definition.is_object()) count += 3 + definition.value("indexes", Json::array()).size() + definition.value("constraints", Json::array()).size();
   }
   if (reloaded.empty()) return count;
   auto rows = pg::query("SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = ANY ($1::oid[])) "
@@ -66,8 +68,8 @@ std::size_t further_locks(const RestorePlan& plan, const std::map<Oid, LOCKMODE>
 }
 
 // All locks in one pass in OID order, none raised later; then the plan is made again to see that the names still mean what was locked.
-RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, const Locks& locks, std::vector<ForeignKeyDescription>& keys) {
-  auto plan = make_plan(repository, request, backup);
+RestorePlan lock_and_plan(const std::shared_ptr<RestoreSource>& source, const RestoreRequest& request, const Locks& locks, std::vector<ForeignKeyDescription>& keys) {
+  auto plan = make_plan(source, request);
   pg::fault_point("restore.planned");
   for (int attempt = 0;; ++attempt) {
     auto live = plan.live_tables();
@@ -79,10 +81,10 @@ RestorePlan lock_and_plan(Repository& repository, const RestoreRequest& request,
     for (auto oid : far_ends(keys, live)) modes[oid] = locks.tables == AccessShareLock ? AccessShareLock : ShareRowExclusiveLock;
     pg::lock_together(modes, locks.tables == AccessShareLock ? 0 : further_locks(plan, modes));
     pg::fault_point("restore.locked");
-    auto again = make_plan(repository, request, backup);
-    bool same = same_targets(plan, again) && keys_touching(again.live_tables()).size() == keys.size();
-    plan = std::move(again);
-    if (same) return plan;
+    auto targets = targets_of(plan);
+    plan = RestorePlan();  // every table is described in it: one is in memory at a time
+    plan = make_plan(source, request);
+    if (targets_of(plan) == targets && keys_touching(plan.live_tables()).size() == keys.size()) return plan;
     if (attempt == 10)
       throw snapback::error(sqlstate::object_in_use, "the tables to restore keep changing", "Tables were renamed, dropped or recreated while their locks were waited for.", "Try again when no migration runs.");
   }
@@ -93,7 +95,7 @@ std::string take_safety_backup(Repository& repository, const RestorePlan& plan, 
   contents.tables = plan.live_tables();
   if (contents.tables.empty()) return "";
   contents.kind = "safety";
-  contents.label = "before restoring " + plan.backup.id;
+  contents.label = "before restoring " + plan.source->backup.id;
   contents.uncommitted = uncommitted;
   auto info = write_backup(repository, contents, progress);
   remove_at_abort(repository.location().path(), info.id);
@@ -107,10 +109,11 @@ void analyze(const PlannedTable& table) {
   // (as superuser, for who restores need not own the table; ANALYZE itself changes to the owner before it runs the owner's expressions)
   pg::RunAs everything(BOOTSTRAP_SUPERUSERID);
   pg::execute("ANALYZE " + pg::qualified(table.schema, table.name));
+  pg::relation_visited();
 }
 
 void write_everything(RestorePlan& plan, const RestoreRequest& request, const std::map<Oid, Road>& roads, std::vector<ForeignKeyDescription>& keys, std::vector<RestoredTable>& extra, pg::Progress& progress) {
-  progress.estimate(plan.reader->manifest().rows(), plan.reader->manifest().logical_bytes());
+  progress.estimate(plan.source->reader->manifest().rows(), plan.source->reader->manifest().logical_bytes());
   create_missing_tables(plan, request.into_schema);
   pg::fault_point("restore.tables_created");
   for (auto& table : plan.tables) {
@@ -125,6 +128,8 @@ void write_everything(RestorePlan& plan, const RestoreRequest& request, const st
       replace_table(plan, table, roads.count(table.live->oid) ? roads.at(table.live->oid) : Road::reload, progress);
     else
       merge_table(plan, table, request.mode == "upsert", true, progress);
+    if (table.result.proven) table.mapping = {};
+    pg::relation_visited();
   }
   empty_surplus(plan, extra, true, progress);
   pg::fault_point("restore.surplus_emptied");
@@ -178,7 +183,7 @@ void note_migrations(RestorePlan& plan, pg::Progress& progress) {
     auto described = describe_tables({live}, false);
     if (described.empty() || !described[0].has_storage()) continue;
     pg::push_latest_snapshot();
-    auto state = read_live_state(described[0], table.backup->head, progress);
+    auto state = read_live_state(described[0], table.backup->head.json(), progress);
     pg::pop_snapshot();
     if (!state || state->rows != table.backup->row_count || !(state->fingerprint == table.backup->fingerprint))
       table.result.notes.push_back("it is not as in the backup (" + std::to_string(table.backup->row_count) + " rows then, " + (state ? std::to_string(state->rows) : "unknown") +
@@ -201,17 +206,20 @@ RestoreOutcome outcome_of(const RestorePlan& plan, std::vector<RestoredTable> ex
   for (auto& table : plan.tables) outcome.tables.push_back(table.result);
   for (auto& table : extra) outcome.tables.push_back(std::move(table));
   outcome.applied = applied;
-  outcome.backup_id = plan.backup.id;
+  outcome.backup_id = plan.source->backup.id;
   outcome.safety_backup_id = safety;
   return outcome;
 }
 
 RestoreOutcome preview(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, pg::Progress& progress) {
   std::vector<ForeignKeyDescription> keys;
-  auto plan = lock_and_plan(repository, request, backup, {AccessShareLock, {}}, keys);
+  auto plan = lock_and_plan(std::make_shared<RestoreSource>(repository, backup), request, {AccessShareLock, {}}, keys);
   pg::TextForms forms;
   std::vector<RestoredTable> extra;
-  for (auto& table : plan.tables) preview_or_refuse(plan, request, table, progress);
+  for (auto& table : plan.tables) {
+    preview_or_refuse(plan, request, table, progress);
+    pg::relation_visited();
+  }
   if (request.mode == "replace") preview_foreign_keys(plan, keys, progress);
   note_migrations(plan, progress);
   empty_surplus(plan, extra, false, progress);
@@ -222,10 +230,11 @@ RestoreOutcome preview(Repository& repository, const RestoreRequest& request, co
 RestoreOutcome perform(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, bool uncommitted, bool keep, pg::Progress& progress) {
   std::vector<ForeignKeyDescription> keys;
   Locks locks{request.mode == "replace" ? AccessExclusiveLock : ShareRowExclusiveLock, {}};
-  if (request.mode == "replace") locks.roads = choose_roads(repository, request, backup, progress);
+  auto source = std::make_shared<RestoreSource>(repository, backup);
+  if (request.mode == "replace") locks.roads = choose_roads(source, request, progress);
   pg::fault_point("restore.roads_chosen");
   progress.phase(pg::Phase::locking);
-  auto plan = lock_and_plan(repository, request, backup, locks, keys);
+  auto plan = lock_and_plan(source, request, locks, keys);
   pg::TextForms forms;
   std::string safety;
   if (request.safety_backup && keep) {

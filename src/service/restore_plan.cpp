@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/type_names.hpp"
 #include "service/drift.hpp"
@@ -19,19 +20,7 @@ namespace {
 const std::set<std::string> migration_tables = {"_prisma_migrations", "schema_migrations", "ar_internal_metadata", "knex_migrations", "knex_migrations_lock",
                                                 "flyway_schema_history", "alembic_version", "django_migrations", "__drizzle_migrations"};
 
-bool holds_rows(const Json& head) {
-  std::string kind = head.value("kind", "");
-  return kind == "table" || kind == "partitioned table";
-}
-
-// The definitions of the schema part, by schema and name of their tables.
-std::map<std::pair<std::string, std::string>, const Json*> definitions_by_name(const Json& schema) {
-  std::map<std::pair<std::string, std::string>, const Json*> found;
-  auto tables = schema.find("tables");
-  if (tables != schema.end())
-    for (auto& table : *tables) found[{table.value("schema", ""), table.value("name", "")}] = &table;
-  return found;
-}
+bool holds_rows(const TableHead& head) { return head.kind() == "table" || head.kind() == "partitioned table"; }
 
 // The picked tables with everything below picked partitioned ones; partitioned tables first, outer before inner.
 std::vector<std::size_t> with_partitions(const RestorePlan& plan, const PartitionTree& tree, const std::vector<std::size_t>& picked) {
@@ -41,7 +30,7 @@ std::vector<std::size_t> with_partitions(const RestorePlan& plan, const Partitio
   std::vector<std::size_t> ordered(all.begin(), all.end());
   auto depth = [&](std::size_t index) {
     int levels = 0;
-    for (std::size_t other = 0; other < plan.reader->manifest().tables.size(); ++other) {
+    for (std::size_t other = 0; other < plan.source->reader->manifest().tables.size(); ++other) {
       if (!tree.is_root(other)) continue;
       auto below = tree.below(other);
       levels += std::binary_search(below.begin(), below.end(), index);
@@ -55,23 +44,23 @@ std::vector<std::size_t> with_partitions(const RestorePlan& plan, const Partitio
 }
 
 // Inheritance parents before their children; the rest stays in order.
-void parents_first(std::vector<PlannedTable>& tables) {
-  std::map<std::pair<std::string, std::string>, std::size_t> index;
+void parents_first(const BackupSchema& schema, std::vector<PlannedTable>& tables) {
+  std::map<TableName, std::size_t> index;
   for (std::size_t i = 0; i < tables.size(); ++i) index[{tables[i].backup->schema(), tables[i].backup->name()}] = i;
   std::vector<std::size_t> order;
   std::vector<char> state(tables.size(), 0);
   std::function<void(std::size_t)> visit = [&](std::size_t i) {
     if (state[i]) return;
     state[i] = 1;
-    if (tables[i].definition.is_object())
-      for (auto& parent : tables[i].definition.value("inherits", Json::array())) {
-        auto it = index.find({parent.value("schema", ""), parent.value("name", "")});
-        if (it != index.end()) visit(it->second);
-      }
+    for (auto& parent : schema.parents({tables[i].backup->schema(), tables[i].backup->name()})) {
+      auto it = index.find(parent);
+      if (it != index.end()) visit(it->second);
+    }
     order.push_back(i);
   };
   for (std::size_t i = 0; i < tables.size(); ++i) visit(i);
   std::vector<PlannedTable> sorted;
+  sorted.reserve(tables.size());
   for (auto i : order) sorted.push_back(std::move(tables[i]));
   tables = std::move(sorted);
 }
@@ -89,7 +78,7 @@ void refuse_other_kind(const TableDescription& live, bool partitioned) {
 // True when a row of the backup has one of the columns.
 bool has_values(const RestorePlan& plan, std::size_t entry, const std::set<std::string>& columns) {
   pg::ServerInterrupts interrupts;
-  auto text = plan.reader->table_text(entry, interrupts);
+  auto text = plan.source->reader->table_text(entry, interrupts);
   RowParser parser(*text);
   while (parser.next_row()) {
     std::string_view key;
@@ -111,37 +100,35 @@ std::vector<Oid> RestorePlan::live_tables() const {
   return {oids.begin(), oids.end()};
 }
 
-RestorePlan make_plan(Repository& repository, const RestoreRequest& request, const BackupInfo& backup) {
+RestorePlan make_plan(const std::shared_ptr<RestoreSource>& source, const RestoreRequest& request) {
   RestorePlan plan;
-  plan.backup = backup;
-  plan.reader = repository.open(backup);
-  plan.schema = plan.reader->schema();
-  const Manifest& manifest = plan.reader->manifest();
-  std::vector<std::pair<std::string, std::string>> names;
+  plan.source = source;
+  const BackupInfo& backup = source->backup;
+  const Manifest& manifest = source->reader->manifest();
+  std::vector<TableName> names;
   for (auto& entry : manifest.tables) names.emplace_back(entry.schema(), entry.name());
-  PartitionTree tree(plan.schema, manifest);
-  auto definitions = definitions_by_name(plan.schema);
+  PartitionTree tree(source->schema, manifest);
   auto picked = pick_tables(request.tables, names, backup.id);
 
   std::vector<RowAccess> access;
   std::vector<Oid> live;
-  for (auto index : with_partitions(plan, tree, picked)) {
+  auto entries = with_partitions(plan, tree, picked);
+  plan.tables.reserve(entries.size());
+  for (auto index : entries) {
     PlannedTable table;
     table.entry = index;
     table.backup = &manifest.tables[index];
-    auto definition = definitions.find(names[index]);
-    if (definition != definitions.end()) table.definition = *definition->second;
     table.schema = request.into_schema.empty() ? names[index].first : request.into_schema;
     table.name = names[index].second;
-    table.partitioned = table.backup->head.value("kind", "") == "partitioned table";
+    table.partitioned = table.backup->head.kind() == "partitioned table";
     table.result.schema = table.schema;
     table.result.name = table.name;
     if (!holds_rows(table.backup->head)) {
       if (request.tables)
         throw snapback::error(sqlstate::wrong_object_type, "cannot restore \"" + table.qualified_name() + "\"",
-                              "The backup holds the rows of a " + table.backup->head.value("kind", "") + "; only tables are restored.");
+                              "The backup holds the rows of a " + table.backup->head.kind() + "; only tables are restored.");
       table.result.action = "skipped";
-      table.result.notes.push_back("it was a " + table.backup->head.value("kind", ""));
+      table.result.notes.push_back("it was a " + table.backup->head.kind());
     }
     Oid original = find_live_table(names[index].first, names[index].second);
     Oid target = request.into_schema.empty() ? original : find_live_table(table.schema, table.name);
@@ -149,7 +136,8 @@ RestorePlan make_plan(Repository& repository, const RestoreRequest& request, con
       table.result.action = "skipped";
       table.result.notes.push_back("it describes the live schema; name it to restore it");
     }
-    access.push_back({names[index].first, names[index].second, table.backup->head.value("oid", Oid{0}), original});
+    access.push_back({names[index].first, names[index].second, table.backup->head.oid(), original});
+    pg::relation_visited();
     if (table.result.action.empty() && OidIsValid(target)) {
       if (!request.into_schema.empty())
         throw snapback::error(sqlstate::duplicate_table, "table \"" + table.qualified_name() + "\" already exists", "", "Restore into another schema, or drop that table first.");
@@ -158,18 +146,20 @@ RestorePlan make_plan(Repository& repository, const RestoreRequest& request, con
     plan.tables.push_back(std::move(table));
   }
   check_row_access(backup, access, "restore from");
-  parents_first(plan.tables);
+  parents_first(source->schema, plan.tables);
 
-  std::map<std::pair<std::string, std::string>, TableDescription> described;
-  for (auto& table : describe_tables(live, false)) described.emplace(std::make_pair(table.schema, table.name), table);
+  std::map<TableName, PlannedTable*> targets;
+  for (auto& table : plan.tables)
+    if (table.result.action.empty()) targets.emplace(TableName(table.schema, table.name), &table);
   std::vector<Oid> roots;
-  for (auto& table : plan.tables) {
-    auto it = described.find({table.schema, table.name});
-    if (it == described.end() || !table.result.action.empty()) continue;
-    refuse_other_kind(it->second, table.partitioned);
-    table.live = it->second;
+  describe_each(live, false, [&](TableDescription& described) {
+    auto target = targets.find({described.schema, described.name});
+    if (target == targets.end()) return;
+    auto& table = *target->second;
+    refuse_other_kind(described, table.partitioned);
+    table.live = std::move(described);
     if (table.partitioned) roots.push_back(table.live->oid);
-  }
+  });
   if (!roots.empty() && request.mode == "replace") {
     std::set<Oid> planned;
     for (auto oid : plan.live_tables()) planned.insert(oid);
@@ -182,21 +172,19 @@ RestorePlan make_plan(Repository& repository, const RestoreRequest& request, con
   return plan;
 }
 
-bool same_targets(const RestorePlan& a, const RestorePlan& b) {
-  auto key = [](const RestorePlan& plan) {
-    std::vector<std::tuple<Oid, char, Oid, std::string>> keys;
-    for (auto& table : plan.tables)
-      keys.emplace_back(table.live ? table.live->oid : InvalidOid, table.live ? table.live->kind : '\0', table.live ? table.live->owner : InvalidOid, table.qualified_name());
-    for (auto& table : plan.surplus) keys.emplace_back(table.oid, table.kind, table.owner, table.qualified_name());
-    return keys;
-  };
-  return key(a) == key(b);
+RestoreTargets targets_of(const RestorePlan& plan) {
+  RestoreTargets targets;
+  for (auto& table : plan.tables)
+    targets.emplace_back(table.live ? table.live->oid : InvalidOid, table.live ? table.live->kind : '\0', table.live ? table.live->owner : InvalidOid, table.qualified_name());
+  for (auto& table : plan.surplus) targets.emplace_back(table.oid, table.kind, table.owner, table.qualified_name());
+  return targets;
 }
 
 pg::ColumnMapping map_columns(const RestorePlan& plan, PlannedTable& table, const TableDescription& live, bool allow_loss) {
   pg::ColumnMapping mapping;
   std::set<std::string> dropped, present;
-  for (auto& column : table.backup->head.at("columns")) {
+  const Json head = table.backup->head.json();
+  for (auto& column : head.at("columns")) {
     pg::ColumnTarget target;
     target.name = column.at("name").get<std::string>();
     target.form = column;

@@ -1,9 +1,11 @@
 // What a restore will do to which table, worked out before anything is changed.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/format/backup_reader.hpp"
@@ -11,13 +13,13 @@
 #include "service/catalog.hpp"
 #include "service/compare.hpp"
 #include "service/restore.hpp"
+#include "service/schema_json.hpp"
 
 namespace snapback::service {
 
 struct PlannedTable {
   std::size_t entry = 0;  // index into the manifest's tables
   const TableEntry* backup = nullptr;
-  Json definition;         // from the schema part; null when it is not there
   std::string schema, name;  // target
   bool partitioned = false;
   std::optional<TableDescription> live;  // none: to be created
@@ -30,21 +32,33 @@ struct PlannedTable {
   std::string qualified_name() const { return schema + "." + name; }
 };
 
-struct RestorePlan {
+// A backup to restore from, read once for all the plans that are made of it.
+struct RestoreSource {
+  RestoreSource(Repository& repository, const BackupInfo& info) : backup(info), reader(repository.open(info)), schema(*reader) {}
+
   BackupInfo backup;
   std::unique_ptr<BackupReader> reader;
-  Json schema;
+  BackupSchema schema;
+};
+
+struct RestorePlan {
+  std::shared_ptr<RestoreSource> source;
   std::vector<PlannedTable> tables;       // partitioned tables before their partitions
   std::set<std::string> created_schemas;                   // made by this restore
   std::set<std::pair<std::string, std::string>> guests;     // (schema, quoted role): may create in it while the restore runs
   std::vector<TableDescription> surplus;  // live partitions of restored partitioned tables that the backup does not have (mode replace: emptied)
 
   std::vector<Oid> live_tables() const;   // every live relation that is read or written, in OID order
+  // From the schema part; null when it is not there.
+  Json definition_of(const PlannedTable& table) const { return source->schema.table({table.backup->schema(), table.backup->name()}); }
 };
 
 // Picks the tables, finds the live ones and checks the user's rights on them. Takes no lock: to be called again once locks are held, and compared.
-RestorePlan make_plan(Repository& repository, const RestoreRequest& request, const BackupInfo& backup);
-bool same_targets(const RestorePlan& a, const RestorePlan& b);
+RestorePlan make_plan(const std::shared_ptr<RestoreSource>& source, const RestoreRequest& request);
+
+// What a plan would write to: OID, kind, owner and name of every live table, in the plan's order.
+using RestoreTargets = std::vector<std::tuple<Oid, char, Oid, std::string>>;
+RestoreTargets targets_of(const RestorePlan& plan);
 
 // How the backup's columns meet the live table's. Raises 42804-class errors for columns that would be lost (unless allow_loss) and adds notes for every difference.
 pg::ColumnMapping map_columns(const RestorePlan& plan, PlannedTable& table, const TableDescription& live, bool allow_loss);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/lock_slots.hpp"
 #include "pg/settings.hpp"
@@ -39,12 +40,12 @@ std::vector<std::size_t> whole_frames(const Manifest& manifest, const TableEntry
 
 pg::Sample take_sample(const RestorePlan& plan, const PlannedTable& table, const pg::TableKey& key) {
   pg::Sample sample;
-  auto& manifest = plan.reader->manifest();
+  auto& manifest = plan.source->reader->manifest();
   auto frames = whole_frames(manifest, *table.backup);
   std::size_t count = std::min(frames.size(), sampled_frames);
   for (std::size_t i = 0; i < count; ++i) {
     std::size_t frame = frames[i * frames.size() / count];
-    SingleTextSource text(plan.reader->frame_text(frame));
+    SingleTextSource text(plan.source->reader->frame_text(frame));
     RowParser parser(text);
     std::uint64_t step = std::max<std::uint64_t>(1, manifest.frames[frame].rows / sampled_rows);
     pg::sample_rows(table.live->oid, table.qualified_name(), table.mapping, key, parser, step, sample);
@@ -79,14 +80,13 @@ Road choose_road(const RestorePlan& plan, const PlannedTable& table) {
   return differing_share(plan, table, key) > pg::settings.reload_threshold ? Road::reload : Road::difference;
 }
 
-std::map<Oid, Road> choose_roads(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, pg::Progress& progress) {
+std::map<Oid, Road> choose_roads(const std::shared_ptr<RestoreSource>& source, const RestoreRequest& request, pg::Progress& progress) {
   std::map<Oid, Road> roads;
   auto look = [&] {
-    auto plan = make_plan(repository, request, backup);
-    std::vector<Oid> planned = plan.live_tables();
+    std::vector<Oid> planned = make_plan(source, request).live_tables();
     if (planned.empty()) return;
     pg::lock_together(planned, AccessShareLock);
-    auto locked = make_plan(repository, request, backup);
+    auto locked = make_plan(source, request);
     pg::TextForms forms;
     progress.phase(pg::Phase::reading);
     for (auto& table : locked.tables) {
@@ -95,6 +95,8 @@ std::map<Oid, Road> choose_roads(Repository& repository, const RestoreRequest& r
       if (!std::binary_search(planned.begin(), planned.end(), table.live->oid)) continue;
       table.mapping = map_columns(locked, table, *table.live, request.allow_loss);
       roads[table.live->oid] = choose_road(locked, table);
+      table.mapping = {};
+      pg::relation_visited();
     }
     forms.close();
   };

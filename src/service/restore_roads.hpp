@@ -17,6 +17,6 @@ Road choose_road(const RestorePlan& plan, const PlannedTable& table);
 
 // The same for every live table that a restore replaces. Locks are taken and given back, because none may be raised later: what they are to be depends on the road. The look that counts is
 // the one under the final locks; a table that changed in between takes the road chosen here all the same, which costs time and nothing else.
-std::map<Oid, Road> choose_roads(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, pg::Progress& progress);
+std::map<Oid, Road> choose_roads(const std::shared_ptr<RestoreSource>& source, const RestoreRequest& request, pg::Progress& progress);
 
 }  // namespace snapback::service

@@ -1,6 +1,7 @@
 #include "service/restore_tables.hpp"
 
 #include "core/error.hpp"
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/fault.hpp"
 #include "pg/key_lookup.hpp"
@@ -24,7 +25,7 @@ void expect_backup(PlannedTable& table) {
 bool equals_backup(const PlannedTable& table, pg::Progress& progress) {
   if (!table.mapping.identical) return false;
   pg::push_latest_snapshot();
-  auto state = read_live_state(*table.live, table.backup->head, progress);
+  auto state = read_live_state(*table.live, table.backup->head.json(), progress);
   pg::pop_snapshot();
   return state && state->rows == table.backup->row_count && state->fingerprint == table.backup->fingerprint;
 }
@@ -37,14 +38,14 @@ std::uint64_t count_rows(const TableDescription& table, pg::Progress& progress) 
 }
 
 [[noreturn]] void wrong_row_count(const RestorePlan& plan, const PlannedTable& table, std::uint64_t rows) {
-  throw snapback::error(sqlstate::data_corrupted, "backup \"" + plan.backup.id + "\" is damaged: table \"" + table.qualified_name() + "\" does not have its rows",
+  throw snapback::error(sqlstate::data_corrupted, "backup \"" + plan.source->backup.id + "\" is damaged: table \"" + table.qualified_name() + "\" does not have its rows",
                         std::to_string(table.backup->row_count) + " rows were recorded, " + std::to_string(rows) + " are there.");
 }
 
 void load_table(const RestorePlan& plan, PlannedTable& table, bool write, pg::Progress& progress) {
   pg::ServerInterrupts interrupts;
   progress.phase(pg::Phase::writing, table.live->oid);
-  auto text = plan.reader->table_text(table.entry, interrupts);
+  auto text = plan.source->reader->table_text(table.entry, interrupts);
   RowParser parser(*text);
   auto loaded = pg::load_rows(table.live->oid, table.qualified_name(), table.mapping, parser, write, progress);
   if (loaded.rows != table.backup->row_count) wrong_row_count(plan, table, loaded.rows);
@@ -76,7 +77,7 @@ void go_by_difference(const RestorePlan& plan, PlannedTable& table, bool write, 
   auto key = pg::find_table_key(table.live->oid);
   progress.phase(pg::Phase::reading, table.live->oid);
   {
-    auto text = plan.reader->table_text(table.entry, interrupts);
+    auto text = plan.source->reader->table_text(table.entry, interrupts);
     RowParser parser(*text);
     pg::find_difference(table.live->oid, table.qualified_name(), table.mapping, key.columns, parser, table.backup->row_count, found, progress);
   }
@@ -93,7 +94,7 @@ void go_by_difference(const RestorePlan& plan, PlannedTable& table, bool write, 
   }
   table.result.action = by_difference;
   progress.phase(pg::Phase::writing, table.live->oid);
-  auto text = plan.reader->table_text(table.entry, interrupts);
+  auto text = plan.source->reader->table_text(table.entry, interrupts);
   RowParser parser(*text);
   pg::apply_difference(table.live->oid, table.qualified_name(), table.mapping, parser, found, write, progress);
   if (!write) return;
@@ -160,7 +161,7 @@ void merge_table(const RestorePlan& plan, PlannedTable& table, bool overwrite, b
   auto before = write ? read_live_state(*table.live, live_head, progress) : std::nullopt;
   pg::pop_snapshot();
   progress.phase(pg::Phase::writing, table.live->oid);
-  auto text = plan.reader->table_text(table.entry, interrupts);
+  auto text = plan.source->reader->table_text(table.entry, interrupts);
   RowParser parser(*text);
   auto applied = pg::apply_rows(table.live->oid, table.qualified_name(), table.mapping, parser, {overwrite, write}, progress);
   pg::fault_point("restore.table_loaded");
@@ -205,6 +206,7 @@ void prove(PlannedTable& table, pg::Progress& progress) {
                                 : "Its columns changed.",
                           "The restore was rolled back. Look for constraints, domains or generated columns that change values.");
   table.result.proven = true;
+  pg::relation_visited();
   pg::fault_point("restore.table_proven");
 }
 

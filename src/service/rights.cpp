@@ -2,6 +2,7 @@
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/server.hpp"
 #include "pg/spi.hpp"
@@ -42,6 +43,7 @@ void check_row_access(const BackupInfo& backup, const std::vector<RowAccess>& ta
   std::string denied;
   int count = 0;
   for (auto& table : tables) {
+    pg::relation_visited();
     bool owner = backup.is_own && OidIsValid(table.live) && table.live == table.recorded && pg::call([&] {
       HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table.live));
       if (!HeapTupleIsValid(tuple)) return false;

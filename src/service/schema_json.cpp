@@ -83,11 +83,8 @@ Json sequence_to_json(const SequenceDescription& sequence) {
           {"column", sequence.owner_column}};
 }
 
-// Enum types that columns of the tables use, directly or as array elements.
-Json enums_to_json(const std::vector<TableDescription>& tables) {
-  std::vector<Oid> types;
-  for (auto& table : tables)
-    for (auto& column : table.columns) types.push_back(column.type);
+// The enum types among types of columns, or of their elements.
+Json enums_to_json(const std::vector<Oid>& types) {
   Json json = Json::array();
   for (auto& row : pg::query(R"(
       SELECT n.nspname, t.typname, (SELECT pg_catalog.json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
@@ -105,13 +102,62 @@ Json enums_to_json(const std::vector<TableDescription>& tables) {
 
 }  // namespace
 
-Json schema_to_json(const std::vector<TableDescription>& tables) {
-  Json json{{"types", enums_to_json(tables)}, {"sequences", Json::array()}, {"tables", Json::array()}};
-  for (auto& table : tables) {
-    for (auto& sequence : table.sequences) json["sequences"].push_back(sequence_to_json(sequence));
-    json["tables"].push_back(table_to_json(table));
-  }
-  return json;
+void SchemaText::add(const TableDescription& table) {
+  for (auto& column : table.columns) types_.insert(column.type);
+  for (auto& sequence : table.sequences) append(sequences_, sequence_to_json(sequence));
+  append(tables_, table_to_json(table));
+}
+
+std::string SchemaText::finish() {
+  std::string types;
+  for (auto& type : enums_to_json({types_.begin(), types_.end()})) append(types, type);
+  return "{\"types\":[" + types + "],\"sequences\":[" + sequences_ + "],\"tables\":[" + tables_ + "]}";
+}
+
+void SchemaText::append(std::string& list, const Json& part) {
+  look_(part);
+  if (!list.empty()) list += ',';
+  list += dump_object(part, "the schema");
+}
+
+BackupSchema::BackupSchema(BackupReader& reader) {
+  auto name_in = [](const Json& object, const char* schema, const char* name) { return TableName(string_of(object, schema), string_of(object, name)); };
+  reader.schema([&](const std::string& list, Json& element) {
+    if (list == "types") {
+      types_.push_back(std::move(element));
+    } else if (list == "sequences") {
+      sequences_of_.emplace(name_in(element, "table_schema", "table_name"), sequences_.size());
+      sequences_.push_back(element.dump());
+    } else {
+      auto name = name_in(element, "schema", "name");
+      tables_[name] = element.dump();
+      if (auto parent = element.find("partition_of"); parent != element.end()) partitions_.emplace_back(name, name_in(*parent, "schema", "name"));
+      for (auto& parent : element.value("inherits", Json::array())) parents_[name].push_back(name_in(parent, "schema", "name"));
+    }
+  });
+}
+
+Json BackupSchema::table(const TableName& name) const {
+  auto found = tables_.find(name);
+  return found == tables_.end() ? Json() : Json::parse(found->second);
+}
+
+std::vector<Json> BackupSchema::sequences(const TableName& table) const {
+  std::vector<Json> found;
+  auto [begin, end] = sequences_of_.equal_range(table);
+  for (auto it = begin; it != end; ++it) found.push_back(Json::parse(sequences_[it->second]));
+  return found;
+}
+
+std::vector<TableName> BackupSchema::parents(const TableName& table) const {
+  auto found = parents_.find(table);
+  return found == parents_.end() ? std::vector<TableName>{} : found->second;
+}
+
+std::vector<Json> BackupSchema::all_sequences() const {
+  std::vector<Json> all;
+  for (auto& text : sequences_) all.push_back(Json::parse(text));
+  return all;
 }
 
 Json table_head(const TableDescription& table) {

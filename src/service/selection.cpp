@@ -6,6 +6,7 @@
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/settings.hpp"
 #include "pg/spi.hpp"
@@ -277,6 +278,7 @@ void check_readable(const std::vector<Oid>& tables) {
   std::vector<std::string> denied, hidden;
   Oid user = GetUserId();
   for (auto oid : tables) {
+    pg::relation_visited();
     refuse_invoker_view(oid);
     enum Verdict { fine, no_right, row_security };
     Verdict verdict = pg::call([&] {

@@ -134,7 +134,7 @@ std::vector<Problem> check_backup_content(BackupReader& reader, pg::Progress& pr
   return reader.check_content(
       [&](std::size_t index, RowParser& parser, std::vector<Problem>& problems) {
         auto& table = manifest.tables[index];
-        auto refused = pg::in_subtransaction([&] { convert_rows(table.head, parser, progress); }, is_refused_value);
+        auto refused = pg::in_subtransaction([&] { convert_rows(table.head.json(), parser, progress); }, is_refused_value);
         pg::fault_point("verify.table_converted");
         if (!refused) return;
         Problem problem;

@@ -2,6 +2,7 @@
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 #include "core/plan/length_of_time.hpp"
+#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/encoding.hpp"
 #include "pg/progress.hpp"
@@ -15,6 +16,7 @@
 #include "service/record.hpp"
 #include "service/rights.hpp"
 #include "service/runs.hpp"
+#include "service/schema_json.hpp"
 #include "service/verify.hpp"
 #include "sql/arguments.hpp"
 
@@ -64,8 +66,7 @@ void adopt_plan(service::BackupRequest& request) {
   request.keep.timezone = plan->timezone;
 }
 
-std::string table_note(const Json& head) {
-  std::string kind = head.value("kind", "");
+std::string table_note(const std::string& kind) {
   if (kind == "partitioned table") return "its rows are in its partitions";
   if (kind == "view" || kind == "foreign table" || kind == "materialized view") return "rows only; a restore leaves it alone";
   return "";
@@ -148,11 +149,11 @@ SNAPBACK_FUNCTION(backup_show) {
   auto reader = repository.open(backup);
   std::vector<std::vector<Cell>> rows;
   for (auto& table : reader->manifest().tables) {
-    std::string note = table_note(table.head);
-    rows.push_back({table.head.value("kind", "table"), table.schema(), table.name(), std::to_string(table.row_count), std::to_string(table.logical_bytes),
+    std::string note = table_note(table.head.kind());
+    rows.push_back({table.head.kind().empty() ? "table" : table.head.kind(), table.schema(), table.name(), std::to_string(table.row_count), std::to_string(table.logical_bytes),
                     std::to_string(table.stored_bytes), table.fingerprint.to_hex(), note.empty() ? Cell() : Cell(note)});
   }
-  for (auto& sequence : reader->schema().value("sequences", Json::array()))
+  for (auto& sequence : service::BackupSchema(*reader).all_sequences())
     rows.push_back({"sequence", sequence.value("schema", ""), sequence.value("name", ""), Cell(), Cell(), Cell(), Cell(),
                     "at " + std::to_string(sequence.value("last_value", std::int64_t{0})) + ", used by " + sequence.value("table_schema", "") + "." +
                         sequence.value("table_name", "") + "." + sequence.value("column", "")});
@@ -189,8 +190,10 @@ SNAPBACK_FUNCTION(backup_download) {
   std::vector<service::RowAccess> access;
   if (!service::may_restore_everything()) {
     auto reader = repository.open(backup);
-    for (auto& table : reader->manifest().tables)
-      access.push_back({table.schema(), table.name(), table.head.value("oid", Oid{0}), service::find_live_table(table.schema(), table.name())});
+    for (auto& table : reader->manifest().tables) {
+      access.push_back({table.schema(), table.name(), table.head.oid(), service::find_live_table(table.schema(), table.name())});
+      pg::relation_visited();
+    }
     service::check_row_access(backup, access, "download");
   }
   auto file = repository.location().open(backup.file_name);

@@ -44,7 +44,7 @@ void read_all(std::string_view file) {
     reader.check_files({}, interrupts);
     reader.check_content({}, interrupts);
     try {
-      reader.schema();
+      reader.schema([](const std::string&, Json&) {});
     } catch (const error& e) {
       expect_damage(e);
     }

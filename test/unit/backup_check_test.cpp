@@ -324,7 +324,7 @@ TEST(BackupCheck, FindsAnyChangeOfTheDocumentAroundTheRows) {
 
 TEST(BackupCheck, FindsATableThatWasRenamedInTheManifest) {
   Written backup = written({make_table("a", 5)});
-  backup.manifest.tables[0].head["name"] = "b";
+  backup.manifest.tables[0].head = test::make_head("b");
   EXPECT_EQ(codes(content_problems(backup)), std::vector<std::string>{"document"});
 }
 

@@ -162,7 +162,7 @@ inline std::string write_backup(const std::vector<Table>& tables, const EncoderO
   MemoryFile file;
   NoInterrupts interrupts;
   BackupWriter writer(file, options, interrupts);
-  writer.begin(test_backup(), test_schema());
+  writer.begin(test_backup(), test_schema().dump());
   RowFrameEncoder encoder(writer, options);
   for (const Table& table : tables) {
     writer.begin_table(table.head);

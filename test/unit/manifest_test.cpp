@@ -20,7 +20,7 @@ Manifest sample() {
   table.first_frame = 1;
   table.frame_count = 2;
   manifest.tables.push_back(table);
-  table.head["name"] = "línea \"x\"";
+  table.head = test::make_head("línea \"x\"");
   manifest.tables.push_back(table);
   FrameEntry frame;
   frame.size = 10;
@@ -49,7 +49,7 @@ TEST(Manifest, ReadsBackEverythingItWrote) {
   ASSERT_EQ(after.tables.size(), before.tables.size());
   for (std::size_t i = 0; i < before.tables.size(); ++i) {
     const TableEntry &a = before.tables[i], &b = after.tables[i];
-    EXPECT_EQ(a.head.dump(), b.head.dump());
+    EXPECT_EQ(a.head.text(), b.head.text());
     EXPECT_EQ(a.row_count, b.row_count);
     EXPECT_EQ(a.fingerprint, b.fingerprint);
     EXPECT_EQ(a.logical_bytes, b.logical_bytes);
@@ -105,7 +105,7 @@ TEST(Manifest, IgnoresMembersItDoesNotKnow) {
   extended["list"] = Json::array({1, 2, Json::array()});
   const Manifest manifest = parse_manifest(extended.dump());
   EXPECT_EQ(manifest.tables.size(), 2u);
-  EXPECT_EQ(manifest.tables[0].head["owner"], "me");
+  EXPECT_EQ(manifest.tables[0].head.json()["owner"], "me");
   EXPECT_EQ(manifest.frames.size(), 3u);
 }
 
@@ -163,6 +163,23 @@ TEST(Manifest, RefusesWhatIsNoManifest) {
       "\xff" + good,
   };
   for (const std::string& text : bad) EXPECT_TRUE(raised_text([&] { parse_manifest(text); }).starts_with("XX001: manifest is damaged: ")) << text;
+}
+
+TEST(TableHead, IsTextAndKnowsWhatIsAskedForOften) {
+  Json head = test::make_head("subjects");
+  EXPECT_EQ(TableHead(head).json(), head);
+  EXPECT_EQ(TableHead(head).kind(), "");
+  EXPECT_EQ(TableHead(head).oid(), 0u);
+  head["kind"] = "view";
+  head["oid"] = 4294967295u;
+  EXPECT_EQ(TableHead(head).kind(), "view");
+  EXPECT_EQ(TableHead(head).oid(), 4294967295u);
+  EXPECT_EQ(TableHead(head).text(), head.dump());
+  head["kind"] = 7;
+  head["oid"] = "7";
+  EXPECT_EQ(TableHead(head).kind(), "");
+  EXPECT_EQ(TableHead(head).oid(), 0u);
+  EXPECT_EQ(raised_text([] { TableHead(Json{{"schema", "s"}, {"name", "n"}}); }), "XX000: a table's head lacks schema, name or columns");
 }
 
 // Dumping is recursive and looking up a member is linear, so neither depth nor the number of members is the file's to choose.

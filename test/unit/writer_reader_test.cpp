@@ -133,7 +133,7 @@ TEST(BackupWriter, AcceptsFramesOfEncodersThatWorkedSideBySide) {
   MemoryFile file;
   NoInterrupts interrupts;
   BackupWriter writer(file, options, interrupts);
-  writer.begin(test::test_backup(), test::test_schema());
+  writer.begin(test::test_backup(), test::test_schema().dump());
   writer.begin_table(table.head);
   for (const auto* side : {&first, &second})
     for (const auto& frame : side->frames) writer.accept(frame.view());
@@ -193,8 +193,8 @@ TEST(BackupWriter, CutsTheTextBetweenRowsIntoFrames) {
   options.structure_text = 64;
   BackupWriter writer(file, options, interrupts);
   Json schema = test::test_schema();
-  schema["large"] = std::string(1000, 's');
-  writer.begin(test::test_backup(), schema);
+  schema["tables"][0]["large"] = std::string(1000, 's');
+  writer.begin(test::test_backup(), schema.dump());
   RowFrameEncoder encoder(writer, options);
   for (const int rows : {0, 0, 3, 20, 0}) {
     const Table table = make_table("a", rows);
@@ -209,7 +209,12 @@ TEST(BackupWriter, CutsTheTextBetweenRowsIntoFrames) {
     if (!frame.has_rows) largest = std::max<std::size_t>(largest, frame.text_size);
   EXPECT_EQ(largest, 64u);
   BackupReader reader = open_backup(file.data);
-  EXPECT_EQ(reader.schema(), schema);
+  Json tables = Json::array();
+  reader.schema([&](const std::string& list, Json& element) {
+    EXPECT_EQ(list, "tables");
+    tables.push_back(std::move(element));
+  });
+  EXPECT_EQ(tables, schema["tables"]);
   expect_good(file.data);
   options.structure_text = max_frame_text;
   EXPECT_TRUE(raised_text([&] { BackupWriter(file, options, interrupts); }).starts_with("XX000"));
@@ -225,7 +230,7 @@ TEST(BackupWriter, GathersSmallFramesIntoFewWrites) {
   NoInterrupts interrupts;
   const EncoderOptions options = small_frames(50);
   BackupWriter writer(file, options, interrupts);
-  writer.begin(test::test_backup(), test::test_schema());
+  writer.begin(test::test_backup(), test::test_schema().dump());
   writer.begin_table(make_head("a"));
   RowFrameEncoder encoder(writer, options);
   for (const auto& row : make_table("a", 3'000).rows) test::write_row(encoder, row);
@@ -246,9 +251,10 @@ TEST(BackupWriter, RefusesCallsOutOfOrder) {
   const auto refused = [](auto&& action) { return raised_text(action).starts_with("XX000"); };
   EXPECT_TRUE(refused([&] { writer.begin_table(make_head("a")); }));
   EXPECT_TRUE(refused([&] { writer.finish(); }));
-  EXPECT_TRUE(refused([&] { writer.begin(Json::array(), Json::object()); }));
-  writer.begin(Json::object(), Json::object());
-  EXPECT_TRUE(refused([&] { writer.begin(Json::object(), Json::object()); }));
+  EXPECT_TRUE(refused([&] { writer.begin(Json::array(), "{}"); }));
+  for (const char* schema : {"", "[]", "{\n}"}) EXPECT_TRUE(refused([&] { writer.begin(Json::object(), schema); })) << schema;
+  writer.begin(Json::object(), "{}");
+  EXPECT_TRUE(refused([&] { writer.begin(Json::object(), "{}"); }));
   EXPECT_TRUE(refused([&] { writer.accept(frame); }));
   EXPECT_TRUE(refused([&] { writer.end_table(); }));
   for (const char* reserved : {"rows", "row_count", "fingerprint"}) {
@@ -304,7 +310,7 @@ TEST(Backup, CanBeCancelledAtEveryFrame) {
   EXPECT_EQ(canceled([&](Cancel& cancel) {
               MemoryFile out;
               BackupWriter writer(out, small_frames(), cancel);
-              writer.begin(test::test_backup(), test::test_schema());
+              writer.begin(test::test_backup(), test::test_schema().dump());
               writer.begin_table(make_head("a"));
               RowFrameEncoder encoder(writer, small_frames());
               for (const auto& row : make_table("a", 30).rows) test::write_row(encoder, row);
@@ -529,7 +535,7 @@ TEST(BackupReader, RefusesADocumentWithoutItsSchema) {
     auto frames = frames_of(file, manifest);
     test::replace_frame(frames, copy, 0, changed);
     const std::string crafted = test::assemble(frames, copy);
-    return raised_text([&] { open_backup(crafted).schema(); });
+    return raised_text([&] { open_backup(crafted).schema([](const std::string&, Json&) {}); });
   };
   EXPECT_EQ(schema_of(text), "");
   const std::size_t line = text.find("\"schema\"");
@@ -539,6 +545,8 @@ TEST(BackupReader, RefusesADocumentWithoutItsSchema) {
   EXPECT_TRUE(schema_of(text.substr(0, line) + "\"schema\":{}\n").starts_with("XX001: document is damaged"));
   EXPECT_TRUE(schema_of(text.substr(0, line) + "\"schema\":{\"a\":},\n").starts_with("XX001: document is damaged"));
   EXPECT_TRUE(schema_of(text.substr(0, line) + "\"schema\":[],\n").starts_with("XX001: document is damaged"));
+  EXPECT_EQ(schema_of(text.substr(0, line) + "\"schema\":{\"tables\":{}},\n"), "XX001: document is damaged: \"tables\" is no array");
+  EXPECT_EQ(schema_of(text.substr(0, line) + "\"schema\":{\"types\":[1]},\n"), "XX001: document is damaged: an entry of the schema's \"types\" is no object");
 }
 
 TEST(BackupReader, PassesOnReadErrorsOfTheDisk) {

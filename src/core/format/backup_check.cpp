@@ -90,7 +90,8 @@ std::string key_of_row(RowParser& parser, const std::vector<std::string>& column
 
 std::vector<std::string> key_columns(const TableEntry& table) {
   std::vector<std::string> columns;
-  if (const auto key = table.head.find("key"); key != table.head.end() && key->is_array())
+  const Json head = table.head.json();
+  if (const auto key = head.find("key"); key != head.end() && key->is_array())
     for (const Json& name : *key) {
       if (!name.is_string()) return {};
       columns.push_back(name.get<std::string>());

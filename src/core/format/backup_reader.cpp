@@ -12,7 +12,6 @@
 #include "core/error.hpp"
 #include "core/fault.hpp"
 #include "core/format/container.hpp"
-#include "core/format/json_builder.hpp"
 #include "core/format/reader_state.hpp"
 #include "core/format/seek_table.hpp"
 
@@ -221,7 +220,7 @@ std::uint64_t BackupReader::file_size() const { return state_->file_size; }
 
 std::string_view BackupReader::frame_text(std::size_t frame_index) { return state_->frame_text(frame_index); }
 
-Json BackupReader::schema() {
+void BackupReader::schema(const SchemaVisitor& visitor) {
   State& s = *state_;
   // the third line of the document, without its comma
   std::string text;
@@ -243,9 +242,7 @@ Json BackupReader::schema() {
   if (!line.starts_with(start) || !line.ends_with(',')) damaged("document is damaged: it has no schema where it belongs");
   line.remove_prefix(start.size());
   line.remove_suffix(1);
-  Json schema = parse_bounded("document", line, max_schema_members);
-  if (!schema.is_object()) damaged("document is damaged: its schema is no object");
-  return schema;
+  parse_schema(line, visitor);
 }
 
 std::unique_ptr<TextSource> BackupReader::table_text(std::size_t table_index, Interrupts& interrupts) {

@@ -33,8 +33,8 @@ class BackupReader {
   // Decompressed text of one frame, checked against its SHA-256 and size first (raises XX001). The view is valid until the next call.
   std::string_view frame_text(std::size_t frame_index);
 
-  // The document's "schema" object, read from the frames before the first table.
-  Json schema();
+  // The document's "schema" object, read from the frames before the first table and handed over part by part (parse_schema).
+  void schema(const SchemaVisitor& visitor);
 
   // A chunk source over one table's rows and separators for a RowParser; every frame checked by its SHA-256 first.
   // The reader must outlive it, and only one may be in use at a time.

@@ -86,27 +86,25 @@ BackupWriter::BackupWriter(PartialFile& file, const EncoderOptions& options, Int
 
 BackupWriter::~BackupWriter() = default;
 
-void BackupWriter::begin(const Json& backup, const Json& schema) {
+void BackupWriter::begin(const Json& backup, std::string_view schema) {
   State& s = *state_;
   require(!s.begun, "begin called twice");
-  const std::string schema_text = dump_object(schema, "the schema");
-  check_schema_size(schema_text.size());
+  require(schema.starts_with('{') && schema.find('\n') == schema.npos, "the schema is no object in one line");
+  check_schema_size(schema.size());
   s.manifest.backup = backup;
   s.add_text(document_start_text(backup));
-  s.add_text(schema_text);
+  s.add_text(schema);
   s.add_text(document_tables_text());
   s.begun = true;
   fault_point("writer.begun");
 }
 
-void BackupWriter::begin_table(const Json& head) {
+void BackupWriter::begin_table(TableHead head) {
   State& s = *state_;
   require(s.begun && !s.in_table && !s.finished, "begin_table out of order");
-  require(head.is_object() && head.contains("schema") && head.contains("name") && head.contains("columns"), "a table's head lacks schema, name or columns");
-  require(!head.contains("rows") && !head.contains("row_count") && !head.contains("fingerprint"), "a table's head holds a reserved member");
   if (!s.manifest.tables.empty()) s.add_text(row_separator);
   s.add_text(table_head_text(head));
-  s.manifest.tables.emplace_back().head = head;
+  s.manifest.tables.emplace_back().head = std::move(head);
   s.in_table = true;
   fault_point("writer.table_begun");
 }

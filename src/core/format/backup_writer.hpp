@@ -13,10 +13,9 @@ class BackupWriter final : public FrameSink {
   BackupWriter(PartialFile& file, const EncoderOptions& options, Interrupts& interrupts);
   ~BackupWriter() override;
 
-  // `backup`: the document's "backup" object; `schema`: its "schema" object.
-  void begin(const Json& backup, const Json& schema);
-  // `head` holds at least schema, name and columns; it must not hold rows, row_count or fingerprint.
-  void begin_table(const Json& head);
+  // `backup`: the document's "backup" object; `schema`: the text of its "schema" object, JSON in one line of UTF-8.
+  void begin(const Json& backup, std::string_view schema);
+  void begin_table(TableHead head);
   // A frame of rows of the current table, in order; writes the separator frame between two of them where a new row begins.
   void accept(const EncodedFrame& frame) override;
   // Ends the current table and returns its entry (valid until the next call).

@@ -68,8 +68,18 @@ void check_schema_size(std::uint64_t size) {
                 "It has " + std::to_string(size) + " bytes; the most is " + std::to_string(max_schema_text) + ".", "Back up fewer tables at a time.");
 }
 
-std::string table_head_text(const Json& head) {
-  std::string text = dump_object(head, "a table's head");
+TableHead::TableHead(const Json& head) : text_(dump_object(head, "a table's head")) {
+  const auto refuse = [](const char* what) { throw error(sqlstate::internal_error, std::string("a table's head ") + what); };
+  if (!head.contains("schema") || !head.contains("name") || !head.contains("columns")) refuse("lacks schema, name or columns");
+  if (head.contains("rows") || head.contains("row_count") || head.contains("fingerprint")) refuse("holds a reserved member");
+  schema_ = head.at("schema").get<std::string>();
+  name_ = head.at("name").get<std::string>();
+  if (const auto kind = head.find("kind"); kind != head.end() && kind->is_string()) kind_ = kind->get<std::string>();
+  if (const auto oid = head.find("oid"); oid != head.end() && oid->is_number_unsigned()) oid_ = oid->get<std::uint32_t>();
+}
+
+std::string table_head_text(const TableHead& head) {
+  std::string text = head.text();
   text.pop_back();
   text += ",\"rows\":[\n";
   return text;
@@ -106,7 +116,7 @@ std::string dump_manifest(const Manifest& manifest) {
   for (const TableEntry& table : manifest.tables) {
     out += between;
     out += "{\"head\":";
-    out += dump_object(table.head, "a table's head");
+    out += table.head.text();
     append_number(out, ",\"row_count\":", table.row_count);
     out += ",\"fingerprint\":\"" + table.fingerprint.to_hex() + '"';
     append_number(out, ",\"logical_bytes\":", table.logical_bytes);

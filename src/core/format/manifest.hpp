@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -33,8 +34,27 @@ struct FrameEntry {
   Fingerprint fingerprint;
 };
 
+// What stands in the document before a table's "rows": schema, name, columns, ... It is kept as text, which takes a tenth of the memory of a tree.
+class TableHead {
+ public:
+  TableHead() = default;
+  // Raises XX000 when `head` is no object, holds text that is not UTF-8, lacks schema, name or columns, or holds what comes behind it: rows, row_count or fingerprint.
+  TableHead(const Json& head);
+
+  const std::string& text() const { return text_; }
+  const std::string& schema() const { return schema_; }
+  const std::string& name() const { return name_; }
+  const std::string& kind() const { return kind_; }  // empty where it has none
+  std::uint32_t oid() const { return oid_; }         // of the table when it was backed up; 0 where it has none
+  Json json() const { return Json::parse(text_); }
+
+ private:
+  std::string text_, schema_, name_, kind_;
+  std::uint32_t oid_ = 0;
+};
+
 struct TableEntry {
-  Json head;                      // exactly what stands in the document before "rows": schema, name, columns, ...
+  TableHead head;
   std::uint64_t row_count = 0;
   Fingerprint fingerprint;
   std::uint64_t logical_bytes = 0;  // text of the rows, separators not counted
@@ -42,8 +62,8 @@ struct TableEntry {
   std::size_t first_frame = 0;      // index into Manifest::frames of the first frame with rows; 0 when there is none
   std::size_t frame_count = 0;      // frames from first_frame on that hold this table's rows and the separators between them
 
-  std::string schema() const { return head.at("schema").get<std::string>(); }
-  std::string name() const { return head.at("name").get<std::string>(); }
+  const std::string& schema() const { return head.schema(); }
+  const std::string& name() const { return head.name(); }
 };
 
 struct Manifest {
@@ -61,9 +81,14 @@ std::string dump_object(const Json& object, const char* what);
 // Raises 54000 when the text of a "schema" object is longer than a reader takes.
 void check_schema_size(std::uint64_t size);
 
+// Reads the text of a "schema" object: `visitor` gets every element of its lists "types", "sequences" and "tables", in their order, and may move it away. Raises XX001 when the text is
+// no JSON object, one of these is no list of objects, or an element is beyond the bounds of json_builder.hpp.
+using SchemaVisitor = std::function<void(const std::string& list, Json& element)>;
+void parse_schema(std::string_view text, const SchemaVisitor& visitor);
+
 // What a table adds to the document around its rows: {"schema":...,"rows":[ and its end of line; then the end of line after the last row, if there is one,
 // and ],"row_count":...}. Between tables stands ",\n".
-std::string table_head_text(const Json& head);
+std::string table_head_text(const TableHead& head);
 std::string table_tail_text(const TableEntry& table);
 // The document before the "schema" object, between it and the first table, and behind the last table.
 std::string document_start_text(const Json& backup);

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "core/format/json_builder.hpp"
+#include "core/format/object_reader.hpp"
 
 namespace snapback {
 
@@ -34,7 +35,7 @@ FrameEntry to_frame(const Json& json) {
   return frame;
 }
 
-TableEntry to_table(Json& json) {
+TableEntry to_table(const Json& json) {
   if (!json.is_object()) fields::damaged(document, "an entry of \"tables\" is no object");
   TableEntry table;
   const Json& head = fields::object(document, json, "head");
@@ -49,117 +50,50 @@ TableEntry to_table(Json& json) {
   table.stored_bytes = fields::number(document, json, "stored_bytes");
   table.first_frame = fields::number(document, json, "first_frame");
   table.frame_count = fields::number(document, json, "frame_count");
-  table.head = std::move(json["head"]);
+  table.head = head;
   return table;
 }
 
-// Takes one table or frame at a time, so that memory is that of the entries and not of a tree of the whole text; members it does not know are not built at all.
-class ManifestHandler final : public nlohmann::json_sax<Json> {
+class ManifestVisitor final : public ObjectVisitor {
  public:
-  explicit ManifestHandler(Manifest& manifest) : manifest_(manifest) {}
+  explicit ManifestVisitor(Manifest& manifest) : manifest_(manifest) {}
 
   Json header = Json::object();
   bool has_tables = false, has_frames = false;
 
-  bool null() override { return scalar(nullptr); }
-  bool boolean(bool value) override { return scalar(value); }
-  bool number_integer(number_integer_t value) override { return scalar(value); }
-  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
-  bool number_float(number_float_t value, const string_t&) override { return scalar(value); }
-  bool string(string_t& value) override { return scalar(std::move(value)); }
-  bool binary(binary_t&) override { return false; }  // GCOVR_EXCL_LINE: never called for JSON text
-  bool start_object(std::size_t) override { return open(Json::object()); }
-  bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
-  bool end_array() override { return close(); }
-
-  bool key(string_t& name) override {
-    if (depth_ == 1) {
-      has_tables |= name == "tables";
-      has_frames |= name == "frames";
-      section_ = name == "tables"                                                   ? Section::tables
-                 : name == "frames"                                                 ? Section::frames
-                 : name == "format" || name == "version" || name == "backup" ? Section::header
-                                                                                    : Section::unknown;
-      section_name_ = std::move(name);
-    } else if (section_ != Section::unknown) {
-      builder_.key(std::move(name));
-    }
-    return true;
+  Taken member(const std::string& name) override {
+    has_tables |= name == "tables";
+    has_frames |= name == "frames";
+    if (name == "tables" || name == "frames") return Taken::by_element;
+    return name == "format" || name == "version" || name == "backup" ? Taken::whole : Taken::skipped;
   }
 
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
-
- private:
-  enum class Section { header, tables, frames, unknown };
-
-  // Depth at which this section's values begin: its member, or the elements of its array.
-  std::size_t value_depth() const { return section_ == Section::header ? 1 : 2; }
-
-  bool open(Json&& empty) {
-    ++depth_;
-    if (depth_ == 1) {
-      if (!empty.is_object()) fields::damaged(document, "it is no JSON object");
-    } else if (section_ != Section::unknown) {
-      if (depth_ > value_depth())
-        builder_.open(std::move(empty));
-      else if (!empty.is_array())
-        not_a_list();
-    }
-    return true;
-  }
-
-  bool close() {
-    if (depth_ > 1 && section_ != Section::unknown && depth_ > value_depth()) {
-      builder_.close();
-      if (builder_.complete()) finish_value();
-    }
-    --depth_;
-    return true;
-  }
-
-  template <typename Value>
-  bool scalar(Value&& value) {
-    if (depth_ == 0) fields::damaged(document, "it is no JSON object");
-    if (section_ == Section::unknown) return true;
-    if (depth_ < value_depth()) not_a_list();
-    builder_.put(Json(std::forward<Value>(value)));
-    if (builder_.complete()) finish_value();
-    return true;
-  }
-
-  [[noreturn]] void not_a_list() const { fields::damaged(document, "\"" + section_name_ + "\" is no array"); }
-
-  void finish_value() {
-    Json& value = builder_.value();
-    if (section_ == Section::tables) {
+  void value(const std::string& name, Json& value) override {
+    if (name == "tables") {
       manifest_.tables.push_back(to_table(value));
-    } else if (section_ == Section::frames) {
+    } else if (name == "frames") {
       manifest_.frames.push_back(to_frame(value));
     } else {
-      header[section_name_] = std::move(value);
+      header[name] = std::move(value);
       // before anything of a newer version is looked at
-      if (section_name_ == "version" && fields::find(header, "format") != nullptr) fields::check_version(document, header, "pg_snapback");
+      if (name == "version" && fields::find(header, "format") != nullptr) fields::check_version(document, header, "pg_snapback");
     }
   }
 
+ private:
   Manifest& manifest_;
-  JsonBuilder builder_{document, max_json_members};
-  Section section_ = Section::unknown;
-  std::string section_name_;
-  std::size_t depth_ = 0;
 };
 
 }  // namespace
 
 Manifest parse_manifest(std::string_view text) {
   Manifest manifest;
-  ManifestHandler handler(manifest);
-  if (!Json::sax_parse(text.begin(), text.end(), &handler)) fields::damaged(document, "it is no JSON");
-  fields::check_version(document, handler.header, "pg_snapback");
-  if (!handler.has_tables) fields::damaged(document, "\"tables\" is missing");
-  if (!handler.has_frames) fields::damaged(document, "\"frames\" is missing");
-  manifest.backup = fields::object(document, handler.header, "backup");
+  ManifestVisitor visitor(manifest);
+  read_object(document, text, max_json_members, visitor);
+  fields::check_version(document, visitor.header, "pg_snapback");
+  if (!visitor.has_tables) fields::damaged(document, "\"tables\" is missing");
+  if (!visitor.has_frames) fields::damaged(document, "\"frames\" is missing");
+  manifest.backup = fields::object(document, visitor.header, "backup");
   return manifest;
 }
 
