@@ -5,9 +5,8 @@
 SET client_min_messages = warning;
 CREATE EXTENSION pg_snapback;
 SELECT no_plan();
-\set many 200
 \set nightly `echo "${SNAPBACK_NIGHTLY:-}"`
-SELECT CASE WHEN :'nightly' <> '' THEN 10000 ELSE 200 END AS many \gset
+SELECT CASE WHEN :'nightly' <> '' THEN 10000 ELSE 800 END AS many \gset
 
 CREATE FUNCTION restored(id text, wanted text) RETURNS text LANGUAGE sql AS $$
   SELECT format('%s +%s ~%s -%s =%s %s', action, inserted, updated, deleted, unchanged, proven) FROM backup_restore(id, ARRAY[wanted], safety_backup => false)
@@ -73,5 +72,7 @@ DELETE FROM many.t2 WHERE id = 2;
 SELECT is((SELECT count(*) FROM backup_compare(:'all_of_them') WHERE NOT equal), 2::bigint, 'is compared');
 SELECT is((SELECT string_agg(name || ' ' || action, ', ' ORDER BY name) FROM backup_restore(:'all_of_them') WHERE action <> 'unchanged'), 't1 by difference, t2 by difference', 'and restored');
 SELECT is((SELECT bool_and(equal) FROM backup_compare(:'all_of_them')), true, 'all is equal');
+SELECT cmp_ok((SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name IN ('CacheMemoryContext', 'index info')), '<', 5000000::numeric,
+              'what the server remembers of them does not grow with their number');
 
 SELECT * FROM finish();
