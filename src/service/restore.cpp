@@ -218,6 +218,7 @@ RestoreOutcome preview(Repository& repository, const RestoreRequest& request, co
   std::vector<RestoredTable> extra;
   for (auto& table : plan.tables) {
     preview_or_refuse(plan, request, table, progress);
+    table.mapping = {};
     pg::relation_visited();
   }
   if (request.mode == "replace") preview_foreign_keys(plan, keys, progress);

@@ -179,6 +179,13 @@ inline std::string write_backup(const std::vector<Table>& tables, const EncoderO
 
 inline BackupReader open_backup(const std::string& data) { return BackupReader(std::make_unique<StringFile>(data)); }
 
+// What parse_schema() hands over, list by list.
+inline Json schema_of(BackupReader& reader) {
+  Json schema = Json::object();
+  reader.schema([&](const std::string& list, Json& element) { schema[list].push_back(std::move(element)); });
+  return schema;
+}
+
 // A file from frames (compressed bytes) and a manifest, with seek table and digest of the manifest as they must be.
 inline std::string assemble(const std::vector<std::string>& frames, const Manifest& manifest) {
   std::string file;

@@ -209,12 +209,7 @@ TEST(BackupWriter, CutsTheTextBetweenRowsIntoFrames) {
     if (!frame.has_rows) largest = std::max<std::size_t>(largest, frame.text_size);
   EXPECT_EQ(largest, 64u);
   BackupReader reader = open_backup(file.data);
-  Json tables = Json::array();
-  reader.schema([&](const std::string& list, Json& element) {
-    EXPECT_EQ(list, "tables");
-    tables.push_back(std::move(element));
-  });
-  EXPECT_EQ(tables, schema["tables"]);
+  EXPECT_EQ(test::schema_of(reader), schema);
   expect_good(file.data);
   options.structure_text = max_frame_text;
   EXPECT_TRUE(raised_text([&] { BackupWriter(file, options, interrupts); }).starts_with("XX000"));
@@ -339,7 +334,7 @@ TEST(BackupReader, ReadsOneTableWithoutTheRest) {
   for (const auto& row : make_table("c", 30, "other").rows) expected += (expected.empty() ? "" : ",\n") + row.text;
   EXPECT_EQ(table_rows(reader, 2), expected);
   EXPECT_EQ(table_rows(reader, 1), "");
-  EXPECT_EQ(reader.schema(), test::test_schema());
+  EXPECT_EQ(test::schema_of(reader), test::test_schema());
   EXPECT_TRUE(reader.frame_text(0).starts_with("{\"format\":\"pg_snapback\""));
 }
 
