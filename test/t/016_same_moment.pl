@@ -88,7 +88,7 @@ foreach my $point (qw(verify.opened verify.content_checked verify.done))
 }
 
 # a backup that goes while it is restored: from the moment its file is open the restore goes on, before that it changes nothing
-foreach my $point (qw(restore.locked restore.safety_taken))
+foreach my $point (qw(storage.open restore.locked restore.safety_taken))
 {
 	my $victim = value($node, 'SELECT id FROM backup_create()');
 	$node->safe_psql('postgres', 'DELETE FROM topics WHERE id > 100');
@@ -96,8 +96,8 @@ foreach my $point (qw(restore.locked restore.safety_taken))
 	is_outcome(attempt($node, "SELECT backup_delete('$victim')"), '', "deleted during a restore, at $point");
 	let_go();
 	my $outcome = finish($restore);
-	is($outcome->{state}, $point eq 'restore.locked' ? '58P01' : '', 'the restore fails, or is whole') or diag($outcome->{err});
-	is(value($node, 'SELECT count(*) FROM topics'), $point eq 'restore.locked' ? 100 : 300, 'and the rows are as it says');
+	is($outcome->{state}, $point eq 'storage.open' ? '58P01' : '', 'the restore fails, or is whole') or diag($outcome->{err});
+	is(value($node, 'SELECT count(*) FROM topics'), $point eq 'storage.open' ? 100 : 300, 'and the rows are as it says');
 	$node->safe_psql('postgres', "SELECT * FROM backup_restore('$good')");
 	all_whole('deleted during a restore');
 }
