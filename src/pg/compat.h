@@ -66,6 +66,13 @@ typedef bool snapback_update_indexes_t;
 #define SnapbackIndexBeginScan(heap, index, snapshot, keys) index_beginscan(heap, index, snapshot, keys, 0)
 #endif
 
+// Columns whose change makes an update that is not HOT: any of an index up to 15, from 16 on those of summarizing indexes (BRIN) do not count.
+#if PG_VERSION_NUM >= 160000
+#define SNAPBACK_INDEX_ATTRIBUTES INDEX_ATTR_BITMAP_HOT_BLOCKING
+#else
+#define SNAPBACK_INDEX_ATTRIBUTES INDEX_ATTR_BITMAP_ALL
+#endif
+
 // reindex_relation: the statement, for event triggers, from 17.
 #if PG_VERSION_NUM >= 170000
 #define SnapbackReindexRelation(relation, flags, params) reindex_relation(nullptr, relation, flags, params)

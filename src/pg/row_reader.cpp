@@ -2,12 +2,16 @@
 
 #include <unordered_map>
 
+#include "pg/large_values.hpp"
 #include "pg/values/owned_context.hpp"
 #include "pg/values/value_reader.hpp"
 
 namespace snapback::pg {
 
 namespace {
+
+// Text of a row after which the values made of it are freed, when nobody needs them.
+constexpr std::uint64_t checked_at_once = std::uint64_t{1} << 20;
 
 // Errors that are not about the value: they pass as they are.
 bool passes(int code) {
@@ -30,6 +34,8 @@ struct RowReader::Plan {
     ColumnTarget target;
     std::unique_ptr<values::ValueReader> reader;  // null: parsed and dropped
     std::uint64_t seen = 0;                       // number of the last read() that met it
+    bool by_value = false;
+    std::int16_t length = 0;
   };
 
   values::OwnedContext context{"pg_snapback row reader"};
@@ -37,6 +43,7 @@ struct RowReader::Plan {
   std::unordered_map<std::string, std::size_t> by_name;
   std::string key, scratch;
   std::uint64_t reads = 0;
+  LargeValues* large;
 
   Column& find(RowParser& parser, std::string_view name, std::size_t& expected);
   [[noreturn]] void refuse(const Column& column, const RowParser& parser, const std::string& state, std::string detail) const;
@@ -63,12 +70,15 @@ void RowReader::Plan::refuse(const Column& column, const RowParser& parser, cons
                         std::move(detail));
 }
 
-RowReader::RowReader(std::vector<ColumnTarget> columns, bool check_domains) : plan_(std::make_unique<Plan>()) {
+RowReader::RowReader(std::vector<ColumnTarget> columns, bool check_domains, LargeValues* large) : plan_(std::make_unique<Plan>()) {
+  plan_->large = large;
   for (auto& target : columns) {
     Plan::Column column;
     if (OidIsValid(target.type)) {
       const auto shape = values::inspect_type(target.type, target.typmod, "column \"" + target.name + "\"", false);
       column.reader = std::make_unique<values::ValueReader>(*shape, target.form, check_domains, plan_->context.get());
+      column.by_value = shape->by_value;
+      column.length = shape->length;
     }
     plan_->by_name.emplace(target.name, plan_->columns.size());
     column.target = std::move(target);
@@ -78,7 +88,70 @@ RowReader::RowReader(std::vector<ColumnTarget> columns, bool check_domains) : pl
 
 RowReader::~RowReader() = default;
 
+namespace {
+
+void reset_context() {
+  call([] { MemoryContextReset(CurrentMemoryContext); });
+}
+
+}  // namespace
+
+bool RowReader::check(RowParser& parser) {
+  struct Taker {
+    RowParser& parser;
+    std::uint64_t freed = 0;
+
+    void begin_value() {}
+    void take(const Plan::Column&, Datum, bool) {
+      if (parser.row_size_so_far() - freed < checked_at_once) [[likely]] return;
+      reset_context();
+      check_interrupts();
+      freed = parser.row_size_so_far();
+    }
+  };
+  const bool more = convert(parser, Taker{parser});
+  if (more) reset_context();
+  return more;
+}
+
 bool RowReader::read(RowParser& parser, Datum* values, bool* nulls) {
+  struct Taker {
+    Plan& plan;
+    RowParser& parser;
+    Datum* values;
+    bool* nulls;
+    bool aside = false;
+    const Plan::Column* last = nullptr;
+
+    // before the next value is read, so that the last value of a row need not be put aside
+    void begin_value() {
+      if (plan.large == nullptr || !plan.large->is_due(parser.row_size_so_far())) [[likely]] return;
+      if (aside) {
+        if (last != nullptr) put_aside(*last);
+      } else {
+        for (auto& column : plan.columns)
+          if (column.seen == plan.reads) put_aside(column);
+      }
+      last = nullptr;
+      aside = true;
+      reset_context();
+    }
+    void put_aside(const Plan::Column& column) {
+      const int position = column.target.position;
+      if (column.reader != nullptr && !nulls[position]) values[position] = plan.large->keep(values[position], column.by_value, column.length);
+    }
+    void take(const Plan::Column& column, Datum value, bool is_null) {
+      values[column.target.position] = value;
+      nulls[column.target.position] = is_null;
+      last = &column;
+    }
+  };
+  if (plan_->large != nullptr) plan_->large->clear();
+  return convert(parser, Taker{*plan_, parser, values, nulls});
+}
+
+template <class Taker>
+bool RowReader::convert(RowParser& parser, Taker taker) {
   Plan& plan = *plan_;
   if (!parser.next_row()) return false;
   ++plan.reads;
@@ -88,6 +161,7 @@ bool RowReader::read(RowParser& parser, Datum* values, bool* nulls) {
   std::string state, detail;
   try {
     while (parser.next_key(key)) {
+      taker.begin_value();
       column = &plan.find(parser, key, expected);
       if (column->seen == plan.reads) parser.fail("it has a key twice");
       column->seen = plan.reads;
@@ -96,15 +170,16 @@ bool RowReader::read(RowParser& parser, Datum* values, bool* nulls) {
         parser.skip_value();
         continue;
       }
-      values[column->target.position] = column->reader->read(parser, plan.scratch, nulls[column->target.position]);
+      bool is_null;
+      const Datum value = column->reader->read(parser, plan.scratch, is_null);
+      taker.take(*column, value, is_null);
     }
     if (present == plan.columns.size()) return true;
     for (auto& absent : plan.columns) {
       if (absent.seen == plan.reads || absent.reader == nullptr) continue;
       column = &absent;
       absent.reader->read_absent();
-      values[absent.target.position] = Datum{0};
-      nulls[absent.target.position] = true;
+      taker.take(absent, Datum{0}, true);
     }
     return true;
   } catch (const pg::error& e) {

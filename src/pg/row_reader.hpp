@@ -13,6 +13,8 @@ namespace snapback::pg {
 
 using Json = nlohmann::ordered_json;
 
+class LargeValues;
+
 // Where one column of the backup goes.
 struct ColumnTarget {
   std::string name;   // key in the line
@@ -26,10 +28,10 @@ struct ColumnTarget {
 // rows; the child goes with the reader.
 class RowReader {
  public:
-  // `check_domains` false: domains are read as their base types; no code of a domain's owner runs. For looking at a backup only: a text form whose input
+  // `large`: where the large values of a row go that has more than fits into memory; null: they stay. `check_domains` false: domains are read as their base types; no code of a domain's owner runs. For looking at a backup only: a text form whose input
   // function would check a domain (a composite that holds json and a domain, a range over a domain) is parsed and comes out NULL.
   // Raises XX001 or 0A000 when a column's form is malformed or unknown.
-  RowReader(std::vector<ColumnTarget> columns, bool check_domains);
+  RowReader(std::vector<ColumnTarget> columns, bool check_domains, LargeValues* large = nullptr);
   ~RowReader();
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
@@ -38,10 +40,15 @@ class RowReader {
   // CurrentMemoryContext. Raises, as snapback::error: XX001 for a malformed row, duplicate or unknown key, a value of the wrong JSON kind; for a
   // value that its type refuses or would round, the type's own SQLSTATE (22P02, 22007, 23514, …) with the message `invalid value for column "c" in row 17 of the backup`, DETAIL
   // naming the type, and never the value; 42804 for an array or object that has no way to the target type. Cancels (57014), out of memory and the like pass as pg::error.
+  // With `large`, values of a row that is put aside last until the next read(), and CurrentMemoryContext, which holds nothing else, may be reset.
   bool read(RowParser& parser, Datum* values, bool* nulls);
+  // The same for rows that nobody needs: resets CurrentMemoryContext after each row, and after each large value.
+  bool check(RowParser& parser);
 
  private:
   struct Plan;
+  template <class Taker>
+  bool convert(RowParser& parser, Taker taker);
   std::unique_ptr<Plan> plan_;
 };
 

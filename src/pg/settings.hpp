@@ -15,7 +15,7 @@ struct Settings {
   char* tables;                 // comma-separated patterns, empty: every user table
 #ifdef PG_SNAPBACK_TESTING
   char* test_fault;             // "<point>=<action>", see pg/fault.hpp
-  int test_largest_row;         // bytes, see pg/table_target.cpp
+  int test_largest_row;         // bytes, see pg/large_values.cpp
 #endif
   bool enabled;                 // schedules are followed
   int history_days;             // how long runs, slots and calls are remembered, 0: for ever

@@ -5,6 +5,7 @@
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
 #include "pg/key_lookup.hpp"
+#include "pg/large_values.hpp"
 #include "pg/row_writer.hpp"
 #include "pg/snapshot.hpp"
 
@@ -50,7 +51,8 @@ ApplyResult apply_rows(Oid relid, const std::string& name, const ColumnMapping& 
   RunAs owner(owner_id);
   push_latest_snapshot();
   TableTarget target(relid, mapping, options.write);
-  RowReader reader(mapping.columns, true);
+  LargeValues large;
+  RowReader reader(mapping.columns, true, &large);
   RowWriter writer(RelationGetDescr(target.relation()), mapping.kept, std::vector<AttrNumber>{});
   FingerprintSink sink;
   KeyLookup lookup;
@@ -71,9 +73,8 @@ ApplyResult apply_rows(Oid relid, const std::string& name, const ColumnMapping& 
   auto insert = [&](TupleTableSlot* slot) {
     target.fill_defaults_unsafe(slot);
     ExecStoreVirtualTuple(slot);
-    target.complete_unsafe(slot, false);
-    table_tuple_insert(target.relation(), slot, target.estate()->es_output_cid, 0, nullptr);
-    (void)SnapbackInsertIndexTuples(target.info(), slot, target.estate(), false, false);
+    const bool has_pointers = target.complete_unsafe(slot, false);
+    (void)target.insert_unsafe(slot, has_pointers);
     result.added.add(hash_of(slot));
   };
   // the columns that the backup does not have keep their live values
@@ -86,13 +87,9 @@ ApplyResult apply_rows(Oid relid, const std::string& name, const ColumnMapping& 
       slot->tts_values[i] = live->tts_values[i];
       slot->tts_isnull[i] = live->tts_isnull[i];
     }
-    ItemPointerData position = live->tts_tid;
     ExecStoreVirtualTuple(slot);
-    target.complete_unsafe(slot, true);
-    snapback_update_indexes_t update_indexes;
-    simple_table_tuple_update(target.relation(), &position, slot, GetActiveSnapshot(), &update_indexes);
-    if (!SnapbackUpdatesNoIndexes(update_indexes))
-      (void)SnapbackInsertIndexTuples(target.info(), slot, target.estate(), true, SnapbackUpdatesSummarizing(update_indexes));
+    const bool has_pointers = target.complete_unsafe(slot, true);
+    (void)target.update_unsafe(live->tts_tid, slot, has_pointers);
     result.added.add(hash_of(slot));
   };
 
@@ -146,6 +143,7 @@ ApplyResult apply_rows(Oid relid, const std::string& name, const ColumnMapping& 
     MemoryContextSwitchTo(outer);
     rethrow_without_values(e, "write to table \"" + name + "\"", static_cast<std::int64_t>(parser.row_number()));
   }
+  large.clear();
   call([&] {
     close_lookup_unsafe(lookup);
     ExecDropSingleTupleTableSlot(setup.wanted);

@@ -5,6 +5,7 @@
 #include "core/format/row_matcher.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/large_values.hpp"
 #include "pg/row_writer.hpp"
 #include "pg/snapshot.hpp"
 
@@ -131,7 +132,8 @@ class BackupSide {
       for (std::size_t i = 0; i < key.size(); ++i)
         if (OidIsValid(column.type) && column.position == key[i] - 1) key_places_.emplace_back(column.name, i);
     if (identical_) return;
-    reader_ = std::make_unique<RowReader>(mapping.columns, true);
+    large_ = std::make_unique<LargeValues>();
+    reader_ = std::make_unique<RowReader>(mapping.columns, true, large_.get());
     writer_ = std::make_unique<RowWriter>(RelationGetDescr(relation_), mapping.kept, key);
   }
 
@@ -154,6 +156,7 @@ class BackupSide {
   }
 
   void close() {
+    if (large_) large_->clear();
     call([&] {
       ExecDropSingleTupleTableSlot(slot_);
       table_close(relation_, NoLock);
@@ -222,6 +225,7 @@ class BackupSide {
   std::vector<std::pair<std::string, std::size_t>> key_places_;  // column, place in the key
   std::vector<std::string> key_text_;
   std::string line_;
+  std::unique_ptr<LargeValues> large_;
   std::unique_ptr<RowReader> reader_;
   std::unique_ptr<RowWriter> writer_;
   FingerprintSink sink_;

@@ -1,6 +1,7 @@
 // Writing what find_difference() found.
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/large_values.hpp"
 #include "pg/row_writer.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/table_difference.hpp"
@@ -53,7 +54,7 @@ void remove_rows(TableTarget& target, Difference& found, Progress& progress) {
 // Writes one row of the backup at a time.
 class RowChanges {
  public:
-  RowChanges(TableTarget& target, const ColumnMapping& mapping, bool write) : target_(target), reader_(mapping.columns, true), write_(write) {
+  RowChanges(TableTarget& target, const ColumnMapping& mapping, bool write) : target_(target), reader_(mapping.columns, true, &large_), write_(write) {
     TupleDesc description = RelationGetDescr(target.relation());
     from_backup_.resize(static_cast<std::size_t>(description->natts));
     for (AttrNumber kept : mapping.kept) from_backup_[static_cast<std::size_t>(kept - 1)] = true;
@@ -82,17 +83,17 @@ class RowChanges {
       else
         keep_other_columns_unsafe(live, in_place);
       ExecStoreVirtualTuple(row_);
-      target_.complete_unsafe(row_, in_place);
+      const bool has_pointers = target_.complete_unsafe(row_, in_place);
       if (!write_) return;
-      if (in_place)
-        update_unsafe(live);
-      else
-        insert_unsafe();
+      ItemPointerData position;
+      if (in_place) set_position(position, live);
+      refuse_conflicts_unsafe(in_place ? target_.update_unsafe(position, row_, has_pointers) : target_.insert_unsafe(row_, has_pointers), target_.relation());
     });
     MemoryContextSwitchTo(outer);
   }
 
   void close() {
+    large_.clear();
     call([&] {
       ExecDropSingleTupleTableSlot(row_);
       ExecDropSingleTupleTableSlot(live_);
@@ -114,21 +115,8 @@ class RowChanges {
     }
   }
 
-  void update_unsafe(std::int64_t place) {
-    ItemPointerData position;
-    set_position(position, place);
-    snapback_update_indexes_t indexes;
-    simple_table_tuple_update(target_.relation(), &position, row_, GetActiveSnapshot(), &indexes);
-    if (SnapbackUpdatesNoIndexes(indexes)) return;
-    refuse_conflicts_unsafe(SnapbackInsertIndexTuples(target_.info(), row_, target_.estate(), true, SnapbackUpdatesSummarizing(indexes)), target_.relation());
-  }
-
-  void insert_unsafe() {
-    table_tuple_insert(target_.relation(), row_, target_.estate()->es_output_cid, 0, nullptr);
-    refuse_conflicts_unsafe(SnapbackInsertIndexTuples(target_.info(), row_, target_.estate(), false, false), target_.relation());
-  }
-
   TableTarget& target_;
+  LargeValues large_;
   RowReader reader_;
   bool write_;
   std::vector<bool> from_backup_;

@@ -4,6 +4,7 @@
 
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/large_values.hpp"
 #include "pg/row_writer.hpp"
 
 extern "C" {
@@ -13,10 +14,13 @@ extern "C" {
 #include "access/xloginsert.h"
 #include "catalog/catalog.h"
 #include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_index.h"
 #include "commands/tablecmds.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "pgstat.h"
+#include "utils/inval.h"
 }
 
 namespace snapback::pg {
@@ -84,29 +88,34 @@ LoadResult load_rows(Oid relid, const std::string& name, const ColumnMapping& ma
   LoadResult result;
   RunAs owner(owned.owner);
   TableTarget target(relid, mapping, false);
-  RowReader reader(mapping.columns, true);
+  LargeValues large;
+  RowReader reader(mapping.columns, true, &large);
   std::unique_ptr<RowWriter> writer;
   FingerprintSink sink;
   if (!mapping.identical) writer = std::make_unique<RowWriter>(RelationGetDescr(target.relation()), mapping.kept, std::vector<AttrNumber>{});
 
   Batch batch;
   BulkInsertState bulk = call([&] { return write ? GetBulkInsertState() : nullptr; });
-  auto flush = [&] {
-    if (batch.used == 0) return;
+  std::size_t bytes = 0;
+  // Writes the rows that wait, and behind them one that has to be written value by value.
+  auto flush = [&](TupleTableSlot* large_row) {
+    bytes = 0;
+    if (batch.used == 0 && large_row == nullptr) return;
     call([&] {
       // the insert leaves its toasted copies behind in the current context
       MemoryContext old = MemoryContextSwitchTo(owned.context);
-      if (write) table_multi_insert(target.relation(), batch.slots, batch.used, target.estate()->es_output_cid, TABLE_INSERT_SKIP_FSM, bulk);
+      if (write && batch.used > 0) table_multi_insert(target.relation(), batch.slots, batch.used, target.estate()->es_output_cid, TABLE_INSERT_SKIP_FSM, bulk);
+      if (write && large_row != nullptr) (void)target.insert_unsafe(large_row, true);
       MemoryContextSwitchTo(old);
       for (int i = 0; i < batch.used; ++i) ExecClearTuple(batch.slots[i]);
+      if (large_row != nullptr) ExecClearTuple(large_row);
       MemoryContextReset(owned.context);
     });
-    progress.add(static_cast<std::uint64_t>(batch.used), 0);
+    progress.add(static_cast<std::uint64_t>(batch.used) + (large_row != nullptr), 0);
     batch.used = 0;
   };
 
   MemoryContext outer = CurrentMemoryContext;
-  std::size_t bytes = 0;
   try {
     for (;;) {
       if (batch.used == batch.made) {
@@ -123,29 +132,30 @@ LoadResult load_rows(Oid relid, const std::string& name, const ColumnMapping& ma
       bool more = reader.read(parser, slot->tts_values, slot->tts_isnull);
       MemoryContextSwitchTo(outer);
       if (!more) break;
-      bool points = false;
+      bool has_pointers = false;
       call([&] {
         ResetPerTupleExprContext(target.estate());
         MemoryContext old = MemoryContextSwitchTo(owned.context);
         target.fill_defaults_unsafe(slot);
         ExecStoreVirtualTuple(slot);
-        points = target.complete_unsafe(slot, false);
+        has_pointers = target.complete_unsafe(slot, false);
         if (writer) writer->write_unsafe(slot, sink);
         MemoryContextSwitchTo(old);
+        if (has_pointers) return;
         // the slot's own copy lasts until the batch is written, so that memory is that of one row and one batch
         ExecMaterializeSlot(slot);
-        if (!points) MemoryContextReset(owned.context);
+        MemoryContextReset(owned.context);
       });
-      ++batch.used;
       ++result.rows;
+      if (!has_pointers) ++batch.used;
       bytes += parser.last_row_size();
-      if (points || batch.used == batch_rows || bytes >= batch_bytes) {
-        flush();
-        bytes = 0;
+      if (has_pointers || batch.used == batch_rows || bytes >= batch_bytes) {
+        flush(has_pointers ? slot : nullptr);
         check_interrupts();
       }
     }
-    flush();
+    flush(nullptr);
+    large.clear();
   } catch (error& e) {
     rethrow_without_values(e, "load table \"" + name + "\"", static_cast<std::int64_t>(parser.row_number()));
   }
@@ -172,6 +182,30 @@ void rebuild_indexes(Oid relid, const std::string& name) {
   } catch (error& e) {
     rethrow_without_values(e, "build the indexes of table \"" + name + "\"", -1);
   }
+}
+
+void release_indexes(Oid relid) {
+  call([&] {
+    Relation relation = table_open(relid, NoLock);
+    List* indexes = RelationGetIndexList(relation);
+    Relation catalog = table_open(IndexRelationId, RowExclusiveLock);
+    ListCell* cell;
+    foreach (cell, indexes) {
+      HeapTuple tuple = SearchSysCacheCopy1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+      if (!HeapTupleIsValid(tuple)) continue;
+      auto* index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+      if (index->indcheckxmin) {
+        index->indcheckxmin = false;
+        CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+        CacheInvalidateRelcache(relation);
+      }
+      heap_freetuple(tuple);
+    }
+    table_close(catalog, RowExclusiveLock);
+    list_free(indexes);
+    table_close(relation, NoLock);
+    CommandCounterIncrement();
+  });
 }
 
 }  // namespace snapback::pg

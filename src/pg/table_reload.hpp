@@ -25,4 +25,8 @@ LoadResult load_rows(Oid relation, const std::string& name, const ColumnMapping&
 // Builds all indexes of a table anew and checks their constraints.
 void rebuild_indexes(Oid relation, const std::string& name);
 
+// For a table that this transaction made and loaded, after its indexes are built: lets everybody use them from the commit on. The server keeps an index from older transactions where it met
+// rows that were updated on their page before it was built, as large rows are; but here no version but the last was ever visible to others.
+void release_indexes(Oid relation);
+
 }  // namespace snapback::pg

@@ -3,6 +3,7 @@
 #include "core/format/row_sink.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
+#include "pg/large_values.hpp"
 #include "pg/row_writer.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/spi.hpp"
@@ -48,7 +49,8 @@ void sample_rows(Oid relid, const std::string& name, const ColumnMapping& mappin
     return s;
   });
   RunAs owner(owner_id);
-  RowReader reader(mapping.columns, true);
+  LargeValues large;
+  RowReader reader(mapping.columns, true, &large);
   RowWriter writer(RelationGetDescr(setup.relation), mapping.kept, {});
   FingerprintSink sink;
   MemoryContext outer = CurrentMemoryContext;
@@ -85,6 +87,7 @@ void sample_rows(Oid relid, const std::string& name, const ColumnMapping& mappin
       check_interrupts();
     }
     MemoryContextSwitchTo(outer);
+    large.clear();
   } catch (error& e) {
     MemoryContextSwitchTo(outer);
     rethrow_without_values(e, "compare table \"" + name + "\"", -1);

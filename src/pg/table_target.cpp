@@ -1,11 +1,10 @@
 #include "pg/table_target.hpp"
 
 #include "pg/call.hpp"
-#include "pg/settings.hpp"
+#include "pg/large_values.hpp"
 #include "pg/subtransaction.hpp"
 
 extern "C" {
-#include "access/detoast.h"
 #include "commands/tablecmds.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
@@ -59,35 +58,33 @@ void TableTarget::fill_defaults_unsafe(TupleTableSlot* slot) {
 
 namespace {
 
-// What a row may hold by itself, and the values that then stand outside of it. A tuple ends at 1 GB.
-Size largest_row() {
-#ifdef PG_SNAPBACK_TESTING
-  return static_cast<Size>(settings.test_largest_row);
-#else
-  return Size{1} << 29;
-#endif
+bool is_varlena(TupleTableSlot* slot, int column) {
+  return !slot->tts_isnull[column] && TupleDescAttr(slot->tts_tupleDescriptor, column)->attlen == -1;
 }
-Size largest_value_inside() { return largest_row() >> 9; }
 
 bool is_inside(TupleTableSlot* slot, int column) {
-  return !slot->tts_isnull[column] && TupleDescAttr(slot->tts_tupleDescriptor, column)->attlen == -1 &&
-         !VARATT_IS_EXTERNAL(DatumGetPointer(slot->tts_values[column]));
+  return is_varlena(slot, column) && !VARATT_IS_EXTERNAL(DatumGetPointer(slot->tts_values[column]));
 }
 
-// Puts pointers in the place of large values when all together would make no tuple; the server's toaster follows them and stores one value after the other.
+bool is_pointer(TupleTableSlot* slot, int column) {
+  return is_varlena(slot, column) && VARATT_IS_EXTERNAL_INDIRECT(DatumGetPointer(slot->tts_values[column]));
+}
+
+// Puts pointers in the place of large values when all together would make no tuple; the server's toaster follows them. True when the row has pointers now.
 bool point_at_large_values_unsafe(TupleTableSlot* slot) {
   const int columns = slot->tts_tupleDescriptor->natts;
   Size size = 0;
-  for (int i = 0; i < columns; ++i)
-    if (is_inside(slot, i)) size += VARSIZE_ANY(DatumGetPointer(slot->tts_values[i]));
-  if (size <= largest_row()) return false;
+  bool pointers = false;
+  for (int i = 0; i < columns; ++i) {
+    if (is_inside(slot, i))
+      size += VARSIZE_ANY(DatumGetPointer(slot->tts_values[i]));
+    else
+      pointers |= is_pointer(slot, i);
+  }
+  if (size <= largest_row()) return pointers;
   for (int i = 0; i < columns; ++i) {
     if (!is_inside(slot, i) || VARSIZE_ANY(DatumGetPointer(slot->tts_values[i])) <= largest_value_inside()) continue;
-    varatt_indirect target = {reinterpret_cast<varlena*>(DatumGetPointer(slot->tts_values[i]))};
-    auto* pointer = static_cast<varlena*>(palloc0(INDIRECT_POINTER_SIZE));
-    SET_VARTAG_EXTERNAL(pointer, VARTAG_INDIRECT);
-    memcpy(VARDATA_EXTERNAL(pointer), &target, sizeof target);
-    slot->tts_values[i] = PointerGetDatum(pointer);
+    slot->tts_values[i] = point_at_unsafe(reinterpret_cast<struct varlena*>(DatumGetPointer(slot->tts_values[i])));
   }
   return true;
 }
@@ -95,19 +92,43 @@ bool point_at_large_values_unsafe(TupleTableSlot* slot) {
 }  // namespace
 
 bool TableTarget::complete_unsafe(TupleTableSlot* slot, bool update) {
-  const bool points = point_at_large_values_unsafe(slot);
+  const bool pointers = point_at_large_values_unsafe(slot);
   TupleConstr* constraints = RelationGetDescr(relation_)->constr;
   slot->tts_tableOid = RelationGetRelid(relation_);
   if (constraints != nullptr && constraints->has_generated_stored)
     ExecComputeStoredGenerated(info_, estate_, slot, update ? CMD_UPDATE : CMD_INSERT);
   if (constraints != nullptr) ExecConstraints(info_, slot, estate_);
   if (relation_->rd_rel->relispartition) ExecPartitionCheck(info_, slot, estate_, true);
-  return points;
+  return pointers;
+}
+
+List* TableTarget::insert_entries_unsafe(TupleTableSlot* slot, bool update, snapback_update_indexes_t indexes) {
+  if (!with_indexes_ || (update && SnapbackUpdatesNoIndexes(indexes))) return NIL;
+  return SnapbackInsertIndexTuples(info_, slot, estate_, update, update && SnapbackUpdatesSummarizing(indexes));
+}
+
+List* TableTarget::insert_unsafe(TupleTableSlot* slot, bool has_pointers) {
+  // Logical decoding would hand out each version of the row, and the first ones may be none that a subscriber can take.
+  if (has_pointers && !RelationIsLogicallyLogged(relation_)) return write_by_value_unsafe(nullptr, slot);
+  table_tuple_insert(relation_, slot, estate_->es_output_cid, 0, nullptr);
+  return insert_entries_unsafe(slot, false, {});
+}
+
+List* TableTarget::update_unsafe(const ItemPointerData& place, TupleTableSlot* slot, bool has_pointers) {
+  if (has_pointers && !RelationIsLogicallyLogged(relation_)) return write_by_value_unsafe(&place, slot);
+  ItemPointerData position = place;
+  snapback_update_indexes_t indexes;
+  simple_table_tuple_update(relation_, &position, slot, GetActiveSnapshot(), &indexes);
+  return insert_entries_unsafe(slot, true, indexes);
 }
 
 void TableTarget::close() {
   call([&] {
     if (with_indexes_) ExecCloseIndices(info_);
+    if (version_ != nullptr) {
+      ExecDropSingleTupleTableSlot(version_);
+      ExecDropSingleTupleTableSlot(next_);
+    }
     ExecCloseRangeTableRelations(estate_);
     FreeExecutorState(estate_);
     table_close(relation_, NoLock);

@@ -37,18 +37,27 @@ class TableTarget {
   ResultRelInfo* info() const { return info_; }
   // Fills defaults of columns the backup does not have into a slot's values (NULL without default).
   void fill_defaults_unsafe(TupleTableSlot* slot);
-  // Generated columns, NOT NULL, CHECK and partition bound of a stored virtual tuple. True when the row is so large that its values now stand outside of the
-  // tuple: their memory, the current context's, has to last until the tuple is written.
+  // Generated columns, NOT NULL, CHECK and partition bound of a stored virtual tuple. True when the row has values that stand outside of the tuple (LargeValues, or the
+  // current context's memory): they have to last until the row is written.
   bool complete_unsafe(TupleTableSlot* slot, bool update);
+  // Write a completed row, with its index entries: a new one, or the next version of the one at `place`. `has_pointers`: what complete_unsafe() said; such a row is written value by
+  // value, so that one of them is in memory at a time. Return the indexes of deferrable constraints that may be violated.
+  List* insert_unsafe(TupleTableSlot* slot, bool has_pointers);
+  List* update_unsafe(const ItemPointerData& place, TupleTableSlot* slot, bool has_pointers);
   void close();
 
  private:
+  List* insert_entries_unsafe(TupleTableSlot* slot, bool update, snapback_update_indexes_t indexes);
+  List* write_by_value_unsafe(const ItemPointerData* place, TupleTableSlot* slot);
+
   Relation relation_ = nullptr;
   EState* estate_ = nullptr;
   ResultRelInfo* info_ = nullptr;
   std::vector<AttrNumber> defaulted_;
   std::vector<ExprState*> defaults_;
   bool with_indexes_;
+  TupleTableSlot* version_ = nullptr;  // of a row that is written value by value, as it is stored
+  TupleTableSlot* next_ = nullptr;     // and its next version
 };
 
 // Rethrows a PostgreSQL error about data as snapback::error with the same SQLSTATE and no value in it: details and contexts go, messages of class 22 are replaced.

@@ -8,6 +8,7 @@
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
+#include "pg/table_reload.hpp"
 #include "pg/table_target.hpp"
 #include "service/schema_json.hpp"
 
@@ -341,6 +342,8 @@ void create_constraints(RestorePlan& plan, const std::string&) {
         add_index(table, index);
     }
   }
+  for (auto& table : plan.tables)
+    if (is_new(table)) pg::release_indexes(table.live->oid);
 }
 
 void create_foreign_keys(RestorePlan& plan, const std::string& into_schema) {

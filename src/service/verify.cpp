@@ -67,15 +67,9 @@ std::vector<pg::ColumnTarget> verify_targets(const Json& head) {
 
 void convert_rows(const Json& head, RowParser& parser, pg::Progress& progress) {
   pg::RowReader reader(verify_targets(head), false);
-  std::size_t columns = head.at("columns").size();
-  auto values = std::make_unique<Datum[]>(columns + 1);
-  auto nulls = std::make_unique<bool[]>(columns + 1);
   MemoryContext context = pg::call([] { return AllocSetContextCreate(CurrentMemoryContext, "pg_snapback row", ALLOCSET_DEFAULT_SIZES); });
   MemoryContext old = MemoryContextSwitchTo(context);
-  while (reader.read(parser, values.get(), nulls.get())) {
-    pg::call([&] { MemoryContextReset(context); });
-    pg::check_interrupts();
-  }
+  while (reader.check(parser)) pg::check_interrupts();
   MemoryContextSwitchTo(old);
   pg::call([&] { MemoryContextDelete(context); });
   progress.add(parser.row_number(), 0);

@@ -13,6 +13,11 @@ using lexemes::is_number_char;
 
 namespace {
 
+// A value that is longer than this is put together of parts. One string that grows would be copied into another of twice its size, with both in memory. Larger than a block
+// that the C library keeps back for reuse.
+constexpr std::size_t part_size = std::size_t{48} << 20;
+constexpr std::size_t part_room = std::size_t{64} << 20;
+
 // Sets a pointer for as long as it lives.
 class CaptureGuard {
  public:
@@ -40,13 +45,38 @@ bool RowParser::refill() {
     spilled_bytes_ += static_cast<std::uint64_t>(limit_ - row_start_);
     spilled_ = true;
   }
-  if (capture_ != nullptr) capture_->append(capture_start_, static_cast<std::size_t>(limit_ - capture_start_));
+  if (capture_ != nullptr) {
+    capture_->append(capture_start_, static_cast<std::size_t>(limit_ - capture_start_));
+    if (capture_->size() >= part_size) put_by(*capture_);
+  }
   // no piece is looked at while the source may raise
   cursor_ = limit_ = row_start_ = capture_start_ = nullptr;
   const std::string_view piece = source_.next();
   cursor_ = row_start_ = capture_start_ = piece.data();
   limit_ = cursor_ + piece.size();
   return !piece.empty();
+}
+
+void RowParser::put_by(std::string& value) {
+  parts_.push_back(std::move(value));
+  value.clear();
+  value.reserve(part_room);
+}
+
+// Each part is freed as soon as it is copied.
+void RowParser::join(std::string& value) {
+  if (parts_.empty()) [[likely]] return;
+  parts_.push_back(std::move(value));
+  std::size_t size = 0;
+  for (auto& part : parts_) size += part.size();
+  std::string whole;
+  whole.reserve(size);
+  for (auto& part : parts_) {
+    whole += part;
+    std::string().swap(part);
+  }
+  parts_.clear();
+  value = std::move(whole);
 }
 
 inline char RowParser::need() {
@@ -220,6 +250,7 @@ void RowParser::scan_string(std::string* out) {
     const char* const end = scan::find_special(cursor_, limit_);
     if (out != nullptr) out->append(cursor_, static_cast<std::size_t>(end - cursor_));
     cursor_ = end;
+    if (cursor_ == limit_ && out != nullptr && out->size() >= part_size) put_by(*out);
     const char c = need();
     if (c == '"') {
       ++cursor_;
@@ -236,6 +267,7 @@ void RowParser::scan_string(std::string* out) {
 
 void RowParser::read_string(std::string& out) {
   scan_string(&out);
+  join(out);
   value_due_ = false;
 }
 
@@ -348,6 +380,7 @@ void RowParser::read_raw(std::string& out) {
   capture_start_ = cursor_;
   walk_value();
   out.append(capture_start_, static_cast<std::size_t>(cursor_ - capture_start_));
+  join(out);
 }
 
 void RowParser::skip_value() { walk_value(); }

@@ -71,6 +71,8 @@ class RowParser {
   // Hash and length of the row just ended (after next_key() returned false at depth 0, or skip_row()).
   Fingerprint last_row_hash() const { return hash_; }
   std::uint64_t last_row_size() const { return size_; }
+  // Text of the current row that has been read so far.
+  std::uint64_t row_size_so_far() const { return spilled_bytes_ + static_cast<std::uint64_t>(cursor_ - row_start_); }
 
   // Over all rows so far: rows begun, and of the rows that ended their fingerprint and their text without separators.
   std::uint64_t rows_begun() const { return row_ - first_row_; }
@@ -92,6 +94,8 @@ class RowParser {
   void skip_blanks();
   void walk_value();
   void end_row();
+  void put_by(std::string& value);
+  void join(std::string& value);
 
   TextSource& source_;
   const char* cursor_ = nullptr;
@@ -108,6 +112,7 @@ class RowParser {
   std::vector<char> walk_;          // the same for a value that is walked over, kept for its memory
   std::string* capture_ = nullptr;  // where the text from capture_start_ on is copied to
   const char* capture_start_ = nullptr;
+  std::vector<std::string> parts_;  // the beginning of a long value
   std::string key_, lexeme_;
   Fingerprint hash_, sum_;
   std::uint64_t size_ = 0, bytes_ = 0;
