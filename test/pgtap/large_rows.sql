@@ -107,7 +107,7 @@ SELECT id AS out FROM backup_create('{s.out}') \gset
 UPDATE s.out SET a = body(a, 90), c = NULL WHERE id < 4; DELETE FROM s.out WHERE id > 7;
 SET pg_snapback.reload_threshold = 1;
 SELECT is((SELECT action FROM backup_restore(:'out', safety_backup => false)), 'by difference', 'once more');
-SELECT is((SELECT dead_tuple_count > 3 * 6 FROM pgstattuple('s.out')), true, 'each value made a version');
+SELECT is((SELECT dead_tuple_count > 3 * 6 FROM pgstattuple('s.out')), current_setting('wal_level') <> 'logical', 'each value made a version, unless subscribers would meet them');
 VACUUM s.out;
 SELECT is((SELECT tuple_count || ' ' || dead_tuple_count FROM pgstattuple('s.out')), '10 0', 'a vacuum leaves the rows alone');
 SELECT reltoastrelid::regclass AS toast FROM pg_class WHERE oid = 's.out'::regclass \gset

@@ -131,6 +131,49 @@ TEST(RowParser, ReadsTheSameWhereverItsTextIsSplit) {
   }
 }
 
+// A piece lasts until the next call only, so it is made anew each time.
+class LongSource final : public TextSource {
+ public:
+  explicit LongSource(std::string text) : text_(std::move(text)) {}
+  std::string_view next() override {
+    const std::size_t size = std::min(text_.size() - at_, std::size_t{5} << 20);
+    piece_ = text_.substr(at_, size);
+    at_ += size;
+    return piece_;
+  }
+
+ private:
+  std::string text_, piece_;
+  std::size_t at_ = 0;
+};
+
+TEST(RowParser, PutsLongValuesTogether) {
+  std::string text, other;
+  while (text.size() < (std::size_t{130} << 20)) text += "0123456789" + std::to_string(text.size());
+  other.assign(std::size_t{60} << 20, 'o');
+  LongSource source("{\"a\":\"" + text + "\",\"b\":[\"" + text + "\"],\"c\":\"" + other + "\",\"d\":\"d\"}");
+  RowParser parser(source);
+  std::string_view key;
+  ASSERT_TRUE(parser.next_row());
+  std::string value = "before ";
+  ASSERT_TRUE(parser.next_key(key));
+  parser.read_string(value);
+  EXPECT_TRUE(value == "before " + text);
+  EXPECT_EQ(parser.row_size_so_far(), text.size() + 7);
+  value.clear();
+  ASSERT_TRUE(parser.next_key(key));
+  parser.read_raw(value);
+  EXPECT_TRUE(value == "[\"" + text + "\"]");
+  for (const std::string& wanted : {other, std::string("d")}) {
+    value.clear();
+    ASSERT_TRUE(parser.next_key(key));
+    parser.read_string(value);
+    EXPECT_TRUE(value == wanted);
+  }
+  EXPECT_FALSE(parser.next_key(key));
+  EXPECT_FALSE(parser.next_row());
+}
+
 TEST(RowParser, SkipsWhateverWasNotRead) {
   const std::string text = sample_text();
   for (std::size_t step = 1; step < 60; ++step) {
