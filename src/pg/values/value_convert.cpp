@@ -1,4 +1,7 @@
 // The text of a value to a Datum.
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "pg/call.hpp"
 #include "pg/values/scalar_readers.hpp"
 #include "pg/values/value_reader.hpp"
@@ -24,6 +27,33 @@ Datum make_varlena(const char* bytes, std::size_t size) {
   SET_VARSIZE(text, size + VARHDRSZ);
   memcpy(VARDATA(text), bytes, size);
   return PointerGetDatum(text);
+}
+
+// Digits above this are decoded so that they and the bytes are not both in memory as a whole.
+constexpr std::size_t long_hex = std::size_t{64} << 20;
+constexpr std::size_t hex_portion = std::size_t{8} << 20;
+
+bool is_hex(std::string_view digits) {
+  unsigned char bytes[4096];
+  for (std::size_t at = 0; at < digits.size(); at += 2 * sizeof bytes)
+    if (!parse_hex(digits.substr(at, 2 * sizeof bytes), bytes)) return false;
+  return true;
+}
+
+// Gives memory back to the system whose content nobody reads again, as far as it is whole pages.
+void give_back(char* from, char* to) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<std::uintptr_t>(from) + page - 1) / page * page, last = reinterpret_cast<std::uintptr_t>(to) / page * page;
+  if (first < last) (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+// An even number of digits; they are used up.
+void take_hex(char* digits, std::size_t size, unsigned char* bytes) {
+  for (std::size_t at = 0; at < size; at += hex_portion) {
+    const std::size_t portion = std::min(hex_portion, size - at);
+    (void)parse_hex({digits + at, portion}, bytes + at / 2);
+    give_back(digits + at, digits + at + portion);
+  }
 }
 
 int numeric_scale(int32 typmod) { return static_cast<int>(((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024; }
@@ -86,7 +116,7 @@ Datum ValueReader::convert(std::string& text, bool bytes) {
   return value;
 }
 
-bool ValueReader::convert_directly(const std::string& text, Datum& value) {
+bool ValueReader::convert_directly(std::string& text, Datum& value) {
   switch (kind_) {
     case Kind::int2: {
       std::int16_t number;
@@ -159,12 +189,18 @@ bool ValueReader::convert_directly(const std::string& text, Datum& value) {
     }
     case Kind::bytes: {
       if (text.size() < 2 || text[0] != '\\' || text[1] != 'x' || text.size() % 2 != 0) return false;
+      const bool is_long = text.size() > long_hex;
+      if (is_long && !is_hex({text.data() + 2, text.size() - 2})) return false;
       bool good = true;
       value = call([&] {
         const std::size_t size = (text.size() - 2) / 2;
         auto* result = static_cast<struct varlena*>(palloc(size + VARHDRSZ));
         SET_VARSIZE(result, size + VARHDRSZ);
-        good = parse_hex({text.data() + 2, size * 2}, reinterpret_cast<unsigned char*>(VARDATA(result)));
+        auto* bytes = reinterpret_cast<unsigned char*>(VARDATA(result));
+        if (is_long)
+          take_hex(text.data() + 2, size * 2, bytes);
+        else
+          good = parse_hex({text.data() + 2, size * 2}, bytes);
         return PointerGetDatum(result);
       });
       return good;

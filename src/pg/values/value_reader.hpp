@@ -54,7 +54,7 @@ class ValueReader {
   void read_hex(RowParser& parser, std::string& scratch);
   bool read_wrapped(std::string& raw);
   Datum convert(std::string& text, bool bytes);
-  bool convert_directly(const std::string& text, Datum& value);
+  bool convert_directly(std::string& text, Datum& value);
   Datum convert_by_input(char* text, std::size_t size, bool bytes);
   Datum convert_rounding(char* text);
   [[noreturn]] void mismatch(const char* what) const;
