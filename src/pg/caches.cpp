@@ -10,8 +10,8 @@ namespace snapback::pg {
 
 namespace {
 
-// About 3 MB of caches; reading the server's own entries anew takes some milliseconds.
-constexpr int remembered_relations = 300;
+// About 5 MB of caches; reading the server's own entries anew takes some milliseconds.
+constexpr int remembered_relations = 500;
 
 }  // namespace
 

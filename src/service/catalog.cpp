@@ -24,7 +24,7 @@ std::int64_t integer(const Cell& cell) { return cell ? std::stoll(*cell) : 0; }
 
 using ByOid = std::map<Oid, TableDescription*>;
 
-constexpr std::size_t described_together = 300;  // by one set of queries, whose results and caches are all in memory
+constexpr std::size_t described_together = 500;  // by one set of queries, whose results and caches are all in memory
 
 // One element per line of a text array whose elements were joined by chr(1): identifiers cannot hold it as PostgreSQL prints it otherwise.
 std::vector<std::string> split(const std::string& joined) {
@@ -247,12 +247,12 @@ void add_foreign_keys(ByOid& tables, const std::string& oids) {
   for (auto& key : read_foreign_keys("k.conrelid = ANY ($1::oid[])", oids)) tables.at(key.table)->foreign_keys.push_back(key);
 }
 
-std::vector<TableDescription> describe_batch(const std::vector<Oid>& relations, bool sequence_values) {
+std::vector<TableDescription> describe_batch(const std::vector<Oid>& relations, bool figures) {
   std::vector<TableDescription> tables;
   std::string oids = oid_array(relations);
   for (auto& row : query(R"(
       SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relowner, pg_catalog.pg_get_userbyid(c.relowner), c.relfilenode,
-             c.reltuples, CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END, c.relispartition,
+             c.reltuples, CASE WHEN $2::bool AND c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END, c.relispartition,
              CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
              CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END, pn.nspname, p.relname
         FROM pg_catalog.unnest($1::oid[]) WITH ORDINALITY u(oid, n)
@@ -262,7 +262,7 @@ std::vector<TableDescription> describe_batch(const std::vector<Oid>& relations, 
         LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
         LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
        ORDER BY u.n)",
-                         {oids})) {
+                         {oids, figures ? "t" : "f"})) {
     TableDescription table;
     table.oid = oid(row[0]);
     table.schema = text(row[1]);
@@ -293,7 +293,7 @@ std::vector<TableDescription> describe_batch(const std::vector<Oid>& relations, 
   add_foreign_keys(by_oid, oids);
   add_indexes(by_oid, oids);
   add_parents(by_oid, oids);
-  add_sequences(by_oid, oids, sequence_values);
+  add_sequences(by_oid, oids, figures);
   return tables;
 }
 
@@ -329,19 +329,19 @@ std::vector<AttrNumber> TableDescription::key_numbers() const {
   return numbers;
 }
 
-void describe_each(const std::vector<Oid>& relations, bool sequence_values, const std::function<void(TableDescription&)>& visit) {
+void describe_each(const std::vector<Oid>& relations, bool figures, const std::function<void(TableDescription&)>& visit) {
   for (std::size_t at = 0; at < relations.size(); at += described_together) {
     std::vector<Oid> batch(relations.begin() + at, relations.begin() + std::min(at + described_together, relations.size()));
-    for (auto& table : describe_batch(batch, sequence_values)) {
+    for (auto& table : describe_batch(batch, figures)) {
       visit(table);
       pg::relation_visited();
     }
   }
 }
 
-std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations, bool sequence_values) {
+std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations, bool figures) {
   std::vector<TableDescription> tables;
-  describe_each(relations, sequence_values, [&](TableDescription& table) { tables.push_back(std::move(table)); });
+  describe_each(relations, figures, [&](TableDescription& table) { tables.push_back(std::move(table)); });
   return tables;
 }
 

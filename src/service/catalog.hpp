@@ -72,7 +72,7 @@ struct TableDescription {
   std::string owner_name;
   snapback_relfilenumber_t file_number = 0;
   double estimated_rows = 0;
-  std::int64_t bytes = 0;  // main fork and TOAST
+  std::int64_t bytes = 0;  // of all forks and TOAST, with `figures`
   bool is_partition = false;
   std::string partition_key;    // PARTITION BY ..., partitioned tables
   std::string partition_bound;  // FOR VALUES ..., partitions
@@ -93,10 +93,10 @@ struct TableDescription {
   bool has_storage() const { return kind == RELKIND_RELATION || kind == RELKIND_MATVIEW; }
 };
 
-// With fresh snapshots, in the order given; relations that are gone are left out. `sequence_values` false leaves last_value alone.
-std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations, bool sequence_values);
+// With fresh snapshots, in the order given; relations that are gone are left out. `figures` false leaves bytes and last_value alone, for which files and sequences are looked at.
+std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations, bool figures);
 // The same, one after the other, so that there are never more than a few hundred at a time: a description takes 2 kB and more. `visit` may move it away.
-void describe_each(const std::vector<Oid>& relations, bool sequence_values, const std::function<void(TableDescription&)>& visit);
+void describe_each(const std::vector<Oid>& relations, bool figures, const std::function<void(TableDescription&)>& visit);
 
 // All foreign keys with one end in `relations`, both directions, clones made for partitions left out.
 std::vector<ForeignKeyDescription> foreign_keys_of(const std::vector<Oid>& relations);

@@ -28,18 +28,11 @@ std::vector<std::size_t> with_partitions(const RestorePlan& plan, const Partitio
   for (auto index : picked)
     for (auto below : tree.below(index)) all.insert(below);
   std::vector<std::size_t> ordered(all.begin(), all.end());
-  auto depth = [&](std::size_t index) {
-    int levels = 0;
-    for (std::size_t other = 0; other < plan.source->reader->manifest().tables.size(); ++other) {
-      if (!tree.is_root(other)) continue;
-      auto below = tree.below(other);
-      levels += std::binary_search(below.begin(), below.end(), index);
-    }
-    return levels;
-  };
-  std::map<std::size_t, int> depths;
-  for (auto index : ordered) depths[index] = tree.is_root(index) ? depth(index) : 1000;
-  std::stable_sort(ordered.begin(), ordered.end(), [&](auto a, auto b) { return depths[a] < depths[b]; });
+  std::vector<int> depths(plan.source->reader->manifest().tables.size());
+  for (std::size_t root = 0; root < depths.size(); ++root)
+    for (auto below : tree.below(root)) ++depths[below];
+  auto rank = [&](std::size_t index) { return tree.is_root(index) ? depths[index] : 1000; };
+  std::stable_sort(ordered.begin(), ordered.end(), [&](auto a, auto b) { return rank(a) < rank(b); });
   return ordered;
 }
 

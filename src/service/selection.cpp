@@ -6,7 +6,6 @@
 
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
-#include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/settings.hpp"
 #include "pg/spi.hpp"
@@ -278,7 +277,6 @@ void check_readable(const std::vector<Oid>& tables) {
   std::vector<std::string> denied, hidden;
   Oid user = GetUserId();
   for (auto oid : tables) {
-    pg::relation_visited();
     refuse_invoker_view(oid);
     enum Verdict { fine, no_right, row_security };
     Verdict verdict = pg::call([&] {
