@@ -381,7 +381,9 @@ TEST(BackupReader, MeetsADamagedFrameWhenItIsAskedForAndNotWhenItIsReadAhead) {
     const auto source = reader.table_text(0, interrupts);
     EXPECT_FALSE(source->next().empty());
     EXPECT_EQ(source->next(), ",\n");
-    if (i == 1) EXPECT_FALSE(reader.frame_text(0).empty());
+    if (i == 1) {
+      EXPECT_FALSE(reader.frame_text(0).empty());
+    }
     EXPECT_EQ(raised_text([&] { source->next(); }),
               "XX001: frame " + std::to_string(damaged) + " at offset " + std::to_string(large.manifest.frames[damaged].offset) + " of the backup is damaged: its SHA-256 does not match");
     EXPECT_EQ(source->next(), ",\n");

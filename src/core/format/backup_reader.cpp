@@ -168,6 +168,8 @@ void BackupReader::State::read_ahead(std::size_t index, std::size_t end) {
     }
     small_ahead_ = index++;
   }
+  // one that has held a piece of a very large row
+  if (next_.text_capacity > most_text_ahead) next_ = {};
   ahead_ = index;
   background_.start([this, index] { read_frame(index, next_); });
 }
