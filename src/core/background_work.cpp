@@ -33,7 +33,16 @@ bool BackgroundWork::make_thread() {
 }
 
 void BackgroundWork::start(std::function<void()> work) {
-  if (!thread_.joinable() && !make_thread()) return work();  // GCOVR_EXCL_LINE: no thread to be had from the system
+  // GCOVR_EXCL_START: no thread to be had from the system
+  if (!thread_.joinable() && !make_thread()) {
+    try {
+      work();
+    } catch (...) {
+      failure_ = std::current_exception();  // raised by wait(), as with a thread
+    }
+    return;
+  }
+  // GCOVR_EXCL_STOP
   {
     const std::lock_guard lock(mutex_);
     work_ = std::move(work);

@@ -19,7 +19,7 @@ Size largest_row_in_memory();
 // A value up to this size always stays in its row.
 Size largest_value_inside();
 
-// A pointer to a value, in CurrentMemoryContext. The value has to outlive it. To be called inside pg::call.
+// A pointer to a value, in CurrentMemoryContext; the value lies there too, and whoever follows the pointer when that memory is freed gets an error (55000). To be called inside pg::call.
 Datum point_at_unsafe(struct varlena* value);
 
 // The large values of one row, in a temporary file of the server, which goes with the transaction at the latest. Made in a context that outlives it.
@@ -31,9 +31,9 @@ class LargeValues {
 
   // Whether a row of which so many bytes were read has to be put aside.
   bool is_due(std::uint64_t size) const { return size > limit_; }
-  // The value to put in the place of one in CurrentMemoryContext: a pointer to a copy in the file where it is large, otherwise a copy in memory. Both last until clear(). Raises
-  // 53100, 53400 (temp_file_limit), 58030.
-  Datum keep(Datum value, bool by_value, std::int16_t length);
+  // The value to put in the place of one in CurrentMemoryContext: a pointer to a copy in the file where it is large and its type's functions follow pointers, otherwise a copy in memory.
+  // Both last until clear(); whoever follows the pointer later gets an error (55000). Raises 53100, 53400 (temp_file_limit), 58030.
+  Datum keep(Datum value, bool by_value, std::int16_t length, bool can_be_pointer);
   // Forgets the values of the row before. Also to be called after the last row.
   void clear();
 

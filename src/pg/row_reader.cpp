@@ -34,7 +34,7 @@ struct RowReader::Plan {
     ColumnTarget target;
     std::unique_ptr<values::ValueReader> reader;  // null: parsed and dropped
     std::uint64_t seen = 0;                       // number of the last read() that met it
-    bool by_value = false;
+    bool by_value = false, can_be_pointer = false;
     std::int16_t length = 0;
   };
 
@@ -79,6 +79,8 @@ RowReader::RowReader(std::vector<ColumnTarget> columns, bool check_domains, Larg
       column.reader = std::make_unique<values::ValueReader>(*shape, target.form, check_domains, plan_->context.get());
       column.by_value = shape->by_value;
       column.length = shape->length;
+      // functions of other types (oidvector) take their bytes as they stand
+      column.can_be_pointer = shape->length == -1 && call([&] { return get_typstorage(shape->base) != TYPSTORAGE_PLAIN; });
     }
     plan_->by_name.emplace(target.name, plan_->columns.size());
     column.target = std::move(target);
@@ -138,7 +140,7 @@ bool RowReader::read(RowParser& parser, Datum* values, bool* nulls) {
     }
     void put_aside(const Plan::Column& column) {
       const int position = column.target.position;
-      if (column.reader != nullptr && !nulls[position]) values[position] = plan.large->keep(values[position], column.by_value, column.length);
+      if (column.reader != nullptr && !nulls[position]) values[position] = plan.large->keep(values[position], column.by_value, column.length, column.can_be_pointer);
     }
     void take(const Plan::Column& column, Datum value, bool is_null) {
       values[column.target.position] = value;

@@ -84,6 +84,7 @@ bool point_at_large_values_unsafe(TupleTableSlot* slot) {
   if (size <= largest_row()) return pointers;
   for (int i = 0; i < columns; ++i) {
     if (!is_inside(slot, i) || VARSIZE_ANY(DatumGetPointer(slot->tts_values[i])) <= largest_value_inside()) continue;
+    if (get_typstorage(TupleDescAttr(slot->tts_tupleDescriptor, i)->atttypid) == TYPSTORAGE_PLAIN) continue;
     slot->tts_values[i] = point_at_unsafe(reinterpret_cast<struct varlena*>(DatumGetPointer(slot->tts_values[i])));
   }
   return true;

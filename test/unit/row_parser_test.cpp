@@ -174,6 +174,20 @@ TEST(RowParser, PutsLongValuesTogether) {
   EXPECT_FALSE(parser.next_row());
 }
 
+TEST(RowParser, PutsALongKeyTogether) {
+  const std::string name = std::string(std::size_t{60} << 20, 'k') + "id";
+  LongSource source("{\"" + name + "\":\"v\"}");
+  RowParser parser(source);
+  std::string_view key;
+  ASSERT_TRUE(parser.next_row());
+  ASSERT_TRUE(parser.next_key(key));
+  EXPECT_TRUE(key == name);
+  std::string value;
+  parser.read_string(value);
+  EXPECT_EQ(value, "v");
+  EXPECT_FALSE(parser.next_key(key));
+}
+
 TEST(RowParser, SkipsWhateverWasNotRead) {
   const std::string text = sample_text();
   for (std::size_t step = 1; step < 60; ++step) {

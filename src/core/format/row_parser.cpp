@@ -157,6 +157,7 @@ bool RowParser::next_key(std::string_view& key) {
   }
   key_.clear();
   scan_string(&key_);
+  join(key_);
   expect(':');
   key = key_;
   return true;
