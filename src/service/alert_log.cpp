@@ -42,9 +42,10 @@ std::vector<Alert> open_alerts() {
 }  // namespace
 
 std::optional<Seconds> refresh_alerts() {
+  // one at a time: what another worker has opened since this one looked would be closed again
+  modify_state("LOCK TABLE snapback.alert IN SHARE ROW EXCLUSIVE MODE");
   auto watched = look();
   auto changes = compare_alerts(open_alerts(), all_alerts(watched));
-  // whoever of two workers writes the row announces it
   for (auto& alert : changes.opened)
     if (!modify_state("INSERT INTO snapback.alert AS a (severity, code, plan, subject, since, message, hint) "
                       "VALUES ($1, $2, $3, $4, pg_catalog.to_timestamp($5::bigint), $6, $7) ON CONFLICT DO NOTHING RETURNING a.alert_id",
