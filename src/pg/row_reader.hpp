@@ -28,8 +28,9 @@ struct ColumnTarget {
 // rows; the child goes with the reader.
 class RowReader {
  public:
-  // `large`: where the large values of a row go that has more than fits into memory; null: they stay. `check_domains` false: domains are read as their base types; no code of a domain's owner runs. For looking at a backup only: a text form whose input
-  // function would check a domain (a composite that holds json and a domain, a range over a domain) is parsed and comes out NULL.
+  // `check_domains` false: domains are read as their base types; no code of a domain's owner runs. For looking at a backup only: a text form whose input
+  // function would check a domain (a composite that holds json and a domain, a range over a domain) is parsed and comes out NULL. `large`: where large values of a row
+  // go that should not be in memory as a whole; null: they stay.
   // Raises XX001 or 0A000 when a column's form is malformed or unknown.
   RowReader(std::vector<ColumnTarget> columns, bool check_domains, LargeValues* large = nullptr);
   ~RowReader();

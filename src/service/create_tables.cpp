@@ -346,9 +346,9 @@ void create_constraints(RestorePlan& plan, const std::string&) {
     if (is_new(table)) pg::release_indexes(table.live->oid);
 }
 
-void create_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
-  // keys are lost with tables only: where none is new, none is to be made
-  if (std::none_of(plan.tables.begin(), plan.tables.end(), is_new)) return;
+namespace {
+
+void add_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
   TablesByName by_name;
   for (auto& table : plan.tables)
     if (table.live) by_name[{table.backup->schema(), table.backup->name()}] = &table;
@@ -358,6 +358,13 @@ void create_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
     if (!definition.is_object()) continue;
     for (auto& key : definition.value("foreign_keys", Json::array())) add_foreign_key(table, key, by_name, into_schema);
   }
+}
+
+}  // namespace
+
+void create_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
+  // keys are lost with tables only: where none is new, no definition need be looked at
+  if (std::any_of(plan.tables.begin(), plan.tables.end(), is_new)) add_foreign_keys(plan, into_schema);
   see_guests_out(plan);
 }
 

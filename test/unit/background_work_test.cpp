@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <stdexcept>
+
+#include "syscall_faults.hpp"
 
 namespace snapback {
 namespace {
@@ -53,6 +56,20 @@ TEST(BackgroundWork, IsWaitedForWhenItIsDropped) {
     });
   }
   EXPECT_TRUE(done);
+}
+
+TEST(BackgroundWork, IsDoneAtOnceWhereTheSystemHasNoThread) {
+  const test::SyscallFault no_thread("pthread_create", EAGAIN);
+  BackgroundWork background;
+  pthread_t worker{};
+  background.start([&] { worker = pthread_self(); });
+  EXPECT_TRUE(background.done());
+  background.wait();
+  EXPECT_TRUE(pthread_equal(worker, pthread_self()));
+  // what the work raises is raised where it would be with a thread
+  background.start([] { throw std::runtime_error("no"); });
+  EXPECT_THROW(background.wait(), std::runtime_error);
+  background.wait();
 }
 
 // The server's signal handlers must run on the server's own thread.

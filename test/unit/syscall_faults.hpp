@@ -8,7 +8,7 @@
 namespace snapback::test {
 
 // While it lives, every call of that function runs `decide` first: 0 lets the call through, any other number makes it fail with that errno.
-// Names: openat write pread fsync sync_file_range renameat2 renameat linkat flock fchmod fstat fstatat fstatvfs readdir fdopendir mkdir usleep.
+// Names: openat write pread fsync sync_file_range renameat2 renameat linkat flock fchmod fstat fstatat fstatvfs readdir fdopendir mkdir usleep pthread_create.
 class SyscallFault {
  public:
   SyscallFault(std::string function, std::function<int()> decide);

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -73,6 +74,12 @@ int decide_syscall(const char* function) {
   return next(__VA_ARGS__)
 
 extern "C" {
+// tells its error by what it returns
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*routine)(void*), void* argument) {
+  if (const int number = snapback::test::decide_syscall("pthread_create"); number != 0) return number;
+  static const auto next = snapback::test::real<decltype(::pthread_create)>("pthread_create");
+  return next(thread, attributes, routine, argument);
+}
 int openat(int directory, const char* name, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);

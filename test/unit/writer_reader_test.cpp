@@ -348,6 +348,15 @@ struct LargeFrames {
     file = write_backup({table}, small_frames(100'000, 200'000), &manifest);
     for (const auto& row : table.rows) rows += (rows.empty() ? "" : ",\n") + row.text;
   }
+
+  // Changes a byte of the table's frame `number`, counted with the separators; returns how messages about it begin.
+  std::string damage(std::size_t number, bool has_rows, std::size_t byte) {
+    const std::size_t index = manifest.tables[0].first_frame + number;
+    const FrameEntry& frame = manifest.frames[index];
+    EXPECT_EQ(frame.has_rows, has_rows);
+    file[frame.offset + byte] ^= 1;
+    return "XX001: frame " + std::to_string(index) + " at offset " + std::to_string(frame.offset) + " of the backup is damaged: ";
+  }
 };
 
 TEST(BackupReader, ReadsTheNextFrameWhileOneIsWorkedOn) {
@@ -372,9 +381,7 @@ TEST(BackupReader, ReadsTheNextFrameWhileOneIsWorkedOn) {
 
 TEST(BackupReader, MeetsADamagedFrameWhenItIsAskedForAndNotWhenItIsReadAhead) {
   LargeFrames large;
-  const std::size_t damaged = large.manifest.tables[0].first_frame + 2;
-  ASSERT_TRUE(large.manifest.frames[damaged].has_rows);
-  large.file[large.manifest.frames[damaged].offset + 20] ^= 1;
+  const std::string damaged = large.damage(2, true, 20);
   BackupReader reader = open_backup(large.file);
   NoInterrupts interrupts;
   for (int i = 0; i < 3; ++i) {
@@ -384,22 +391,19 @@ TEST(BackupReader, MeetsADamagedFrameWhenItIsAskedForAndNotWhenItIsReadAhead) {
     if (i == 1) {
       EXPECT_FALSE(reader.frame_text(0).empty());
     }
-    EXPECT_EQ(raised_text([&] { source->next(); }),
-              "XX001: frame " + std::to_string(damaged) + " at offset " + std::to_string(large.manifest.frames[damaged].offset) + " of the backup is damaged: its SHA-256 does not match");
+    EXPECT_EQ(raised_text([&] { source->next(); }), damaged + "its SHA-256 does not match");
     EXPECT_EQ(source->next(), ",\n");
   }
 }
 
 TEST(BackupReader, MeetsADamagedSeparatorWhenItIsAskedFor) {
   LargeFrames large;
-  const std::size_t damaged = large.manifest.tables[0].first_frame + 1;
-  ASSERT_FALSE(large.manifest.frames[damaged].has_rows);
-  large.file[large.manifest.frames[damaged].offset + 6] ^= 1;
+  const std::string damaged = large.damage(1, false, 6);
   BackupReader reader = open_backup(large.file);
   NoInterrupts interrupts;
   const auto source = reader.table_text(0, interrupts);
   EXPECT_FALSE(source->next().empty());
-  EXPECT_TRUE(raised_text([&] { source->next(); }).starts_with("XX001: frame " + std::to_string(damaged) + " at offset "));
+  EXPECT_EQ(raised_text([&] { source->next(); }), damaged + "its SHA-256 does not match");
   EXPECT_TRUE(large.rows.find(source->next()) != std::string::npos);
   EXPECT_EQ(source->next(), ",\n");
 }

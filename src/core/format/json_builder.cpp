@@ -1,42 +1,19 @@
 #include "core/format/json_builder.hpp"
 
+#include "core/format/json_events.hpp"
+
 namespace snapback {
 namespace {
 
-class BuilderHandler final : public nlohmann::json_sax<Json> {
+class BuilderEvents final : public JsonEvents {
  public:
-  explicit BuilderHandler(JsonBuilder& builder) : builder_(builder) {}
-
-  bool null() override { return put(nullptr); }
-  bool boolean(bool value) override { return put(value); }
-  bool number_integer(number_integer_t value) override { return put(value); }
-  bool number_unsigned(number_unsigned_t value) override { return put(value); }
-  bool number_float(number_float_t value, const string_t&) override { return put(value); }
-  bool string(string_t& value) override { return put(std::move(value)); }
-  bool binary(binary_t&) override { return false; }  // GCOVR_EXCL_LINE: never called for JSON text
-  bool start_object(std::size_t) override { return open(Json::object()); }
-  bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
-  bool end_array() override { return close(); }
-  bool key(string_t& name) override {
-    builder_.key(std::move(name));
-    return true;
-  }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+  explicit BuilderEvents(JsonBuilder& builder) : builder_(builder) {}
 
  private:
-  bool put(Json&& value) {
-    builder_.put(std::move(value));
-    return true;
-  }
-  bool open(Json&& empty) {
-    builder_.open(std::move(empty));
-    return true;
-  }
-  bool close() {
-    builder_.close();
-    return true;
-  }
+  void on_scalar(Json&& value) override { builder_.put(std::move(value)); }
+  void on_open(Json&& empty) override { builder_.open(std::move(empty)); }
+  void on_close() override { builder_.close(); }
+  void on_key(std::string&& name) override { builder_.key(std::move(name)); }
 
   JsonBuilder& builder_;
 };
@@ -45,8 +22,8 @@ class BuilderHandler final : public nlohmann::json_sax<Json> {
 
 Json parse_bounded(const char* document, std::string_view text, std::size_t max_members) {
   JsonBuilder builder(document, max_members);
-  BuilderHandler handler(builder);
-  if (!Json::sax_parse(text.begin(), text.end(), &handler)) fields::damaged(document, "it is no JSON");
+  BuilderEvents events(builder);
+  if (!Json::sax_parse(text.begin(), text.end(), &events)) fields::damaged(document, "it is no JSON");
   return std::move(builder.value());
 }
 

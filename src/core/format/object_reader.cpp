@@ -3,37 +3,14 @@
 #include <utility>
 
 #include "core/format/json_builder.hpp"
+#include "core/format/json_events.hpp"
 
 namespace snapback {
 namespace {
 
-class ObjectHandler final : public nlohmann::json_sax<Json> {
+class ObjectEvents final : public JsonEvents {
  public:
-  ObjectHandler(const char* name, std::size_t max_members, ObjectVisitor& visitor) : document_(name), visitor_(visitor), builder_(name, max_members) {}
-
-  bool null() override { return scalar(nullptr); }
-  bool boolean(bool value) override { return scalar(value); }
-  bool number_integer(number_integer_t value) override { return scalar(value); }
-  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
-  bool number_float(number_float_t value, const string_t&) override { return scalar(value); }
-  bool string(string_t& value) override { return scalar(std::move(value)); }
-  bool binary(binary_t&) override { return false; }  // GCOVR_EXCL_LINE: never called for JSON text
-  bool start_object(std::size_t) override { return open(Json::object()); }
-  bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
-  bool end_array() override { return close(); }
-
-  bool key(string_t& name) override {
-    if (depth_ == 1) {
-      taken_ = visitor_.member(name);
-      member_ = std::move(name);
-    } else if (taken_ != Taken::skipped) {
-      builder_.key(std::move(name));
-    }
-    return true;
-  }
-
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+  ObjectEvents(const char* name, std::size_t max_members, ObjectVisitor& visitor) : document_(name), visitor_(visitor), builder_(name, max_members) {}
 
  private:
   using Taken = ObjectVisitor::Taken;
@@ -41,7 +18,16 @@ class ObjectHandler final : public nlohmann::json_sax<Json> {
   // Depth at which values begin: the member itself, or the elements of its list.
   std::size_t value_depth() const { return taken_ == Taken::whole ? 1 : 2; }
 
-  bool open(Json&& empty) {
+  void on_key(std::string&& name) override {
+    if (depth_ == 1) {
+      taken_ = visitor_.member(name);
+      member_ = std::move(name);
+    } else if (taken_ != Taken::skipped) {
+      builder_.key(std::move(name));
+    }
+  }
+
+  void on_open(Json&& empty) override {
     ++depth_;
     if (depth_ == 1) {
       if (!empty.is_object()) no_object();
@@ -51,26 +37,22 @@ class ObjectHandler final : public nlohmann::json_sax<Json> {
       else if (!empty.is_array())
         no_list();
     }
-    return true;
   }
 
-  bool close() {
+  void on_close() override {
     if (depth_ > 1 && taken_ != Taken::skipped && depth_ > value_depth()) {
       builder_.close();
       hand_over();
     }
     --depth_;
-    return true;
   }
 
-  template <typename Value>
-  bool scalar(Value&& value) {
+  void on_scalar(Json&& value) override {
     if (depth_ == 0) no_object();
-    if (taken_ == Taken::skipped) return true;
+    if (taken_ == Taken::skipped) return;
     if (depth_ < value_depth()) no_list();
-    builder_.put(Json(std::forward<Value>(value)));
+    builder_.put(std::move(value));
     hand_over();
-    return true;
   }
 
   void hand_over() {
@@ -91,8 +73,8 @@ class ObjectHandler final : public nlohmann::json_sax<Json> {
 }  // namespace
 
 void read_object(const char* name, std::string_view text, std::size_t max_members, ObjectVisitor& visitor) {
-  ObjectHandler handler(name, max_members, visitor);
-  if (!Json::sax_parse(text.begin(), text.end(), &handler)) fields::damaged(name, "it is no JSON");
+  ObjectEvents events(name, max_members, visitor);
+  if (!Json::sax_parse(text.begin(), text.end(), &events)) fields::damaged(name, "it is no JSON");
 }
 
 }  // namespace snapback
