@@ -5,6 +5,7 @@
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 #include "pg/call.hpp"
+#include "pg/fault.hpp"
 #include "pg/identity.hpp"
 #include "pg/politeness.hpp"
 #include "pg/server.hpp"
@@ -149,6 +150,7 @@ void write_patiently(std::int64_t run_id, const std::string& kind, const Outcome
   for (int i = 0;; ++i) {
     try {
       pg::in_transaction([&] {
+        pg::fault_point("run.work_ended");
         pg::limit_lock_waits(bookkeeping_patience);
         if (Oid table = run_table(); OidIsValid(table)) pg::hold_liveness(table, run_id);
         write_outcome(run_id, kind, outcome);
@@ -209,6 +211,19 @@ Outcome attempt(std::int64_t run_id, const ClaimedRun& run) {
   } catch (const std::exception& e) {
     return failure(sqlstate::internal_error, e.what());
   }
+}
+
+// "running", "crashed", or "queued" when it has waited for longer than any worker takes to begin; empty for every other state, and for a run that is gone.
+std::string state_without_end(std::int64_t run_id) {
+  auto rows = pg::query("SELECT state FROM snapback.run WHERE run_id = $1::bigint AND (state IN ('running', 'crashed') OR state = 'queued' AND queued_at < pg_catalog.clock_timestamp() - '1 minute'::interval)",
+                        {std::to_string(run_id)});
+  return rows.empty() ? "" : *rows[0][0];
+}
+
+// Whether a worker holds the run's lock.
+bool is_alive(std::int64_t run_id) {
+  return !pg::query("SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'object' AND granted AND mode = 'ExclusiveLock' AND database = $1::oid AND classid = $2::oid AND objid = $3::oid",
+                    {std::to_string(MyDatabaseId), std::to_string(run_table()), std::to_string(static_cast<Oid>(run_id))}).empty();
 }
 
 }  // namespace
@@ -292,11 +307,12 @@ pg::Row describe_run(std::int64_t run_id) {
 
 bool has_crashed(std::int64_t run_id) {
   auto bookkeeper = as_bookkeeper();
-  std::string id = std::to_string(run_id);
-  bool alive = pg::in_recovery() || !pg::query("SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'object' AND granted AND mode = 'ExclusiveLock' AND database = $1::oid AND classid = $2::oid AND objid = $3::oid",
-                                               {std::to_string(MyDatabaseId), std::to_string(run_table()), std::to_string(static_cast<Oid>(run_id))}).empty();
-  // read after the lock was looked for: a worker writes its end before it lets go
-  return !alive && !pg::query("SELECT 1 FROM snapback.run WHERE run_id = $1::bigint AND (state IN ('running', 'crashed') OR state = 'queued' AND queued_at < pg_catalog.clock_timestamp() - '1 minute'::interval)", {id}).empty();
+  std::string before = state_without_end(run_id);
+  if (before.empty() || pg::in_recovery() || is_alive(run_id)) return false;
+  pg::fault_point("run.process_missed");
+  // read again, for a worker writes its end before it lets go; compared, for one that has begun since had no lock yet when that was looked for
+  std::string after = state_without_end(run_id);
+  return !after.empty() && (after == before || after == "crashed");
 }
 
 int note_crashed_runs() {
@@ -331,6 +347,7 @@ void perform_run(const pg::WorkerTask& task) {
   pg::report_activity("run " + std::to_string(run_id));
   bool alive = false;
   pg::in_transaction([&] {
+    pg::fault_point("run.worker_begun");
     Oid table = run_table();
     alive = OidIsValid(table);
     if (!alive) return;

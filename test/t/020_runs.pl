@@ -130,6 +130,45 @@ is(wait_end($run), 'crashed', 'a run whose process was terminated is told at onc
 is_outcome(attempt($node, "SELECT backup_cancel(999)"), '42704', 'cancelling a run that is not there');
 is(value($node, "SELECT state FROM backup_cancel($run)"), 'crashed', 'cancelling one that has ended changes nothing');
 
+# the moments at which a run has no process yet, has lost it, or has ended without its row saying so
+sub gated_run
+{
+	my ($point, $gate, $arguments) = @_;
+	$node->safe_psql('postgres', "LOAD 'pg_snapback'; ALTER SYSTEM SET pg_snapback.test_fault = '$point=sql:SELECT pg_catalog.pg_advisory_lock($gate)'");
+	$node->reload;
+	my $keeper = $node->background_psql('postgres');
+	$keeper->query_safe("SELECT pg_advisory_lock($gate)");
+	my $started = value($node, "SELECT run_id FROM backup_start('create', '$arguments')");
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $gate AND NOT granted"), "a run is held at $point");
+	$node->safe_psql('postgres', "LOAD 'pg_snapback'; ALTER SYSTEM RESET pg_snapback.test_fault");
+	$node->reload;
+	return ($started, $keeper);
+}
+my $keeper;
+($run, $keeper) = gated_run('run.worker_begun', 2, '{"tables": ["letters"]}');
+is(value($node, "SELECT state FROM backup_runs WHERE run_id = $run"), 'queued', 'a run whose process has not begun is queued');
+$node->safe_psql('postgres', "UPDATE snapback.run SET queued_at = queued_at - interval '2 minutes' WHERE run_id = $run");
+is(value($node, "SELECT state FROM backup_runs WHERE run_id = $run"), 'crashed', 'and crashed when it should have begun long ago');
+my $locker = $node->background_psql('postgres');
+$locker->query_safe('BEGIN; LOCK TABLE letters');
+$job = held($node, 'run.process_missed', "SELECT state FROM backup_runs WHERE run_id = $run");
+$keeper->quit;
+ok($node->poll_query_until('postgres', "SELECT state = 'running' FROM snapback.run WHERE run_id = $run"), 'it begins after all');
+let_go();
+is(finish($job)->{out}, 'queued', 'who looked for its process before that does not take it for crashed');
+is(value($node, "SELECT state FROM backup_runs WHERE run_id = $run"), 'running', 'it is running then');
+$locker->quit;
+is(wait_end($run), 'succeeded', 'and ends well');
+($run, $keeper) = gated_run('run.work_ended', 2, '{"tables": ["nowhere"]}');
+is(value($node, "SELECT state FROM backup_runs WHERE run_id = $run"), 'running', 'a run whose work was rolled back is running until its row says how it ended');
+$keeper->quit;
+is(wait_end($run), 'failed', 'which it does then');
+($run, $keeper) = gated_run('run.work_ended', 2, '{"tables": ["letters"], "label": "whole"}');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM snapback.run WHERE run_id = $run");
+is(wait_end($run), 'crashed', 'a run that was terminated between its work and its row reads crashed');
+$keeper->quit;
+is(value($node, "SELECT state FROM backup_list() WHERE label = 'whole'"), 'good', 'the backup that it took is a good one');
+
 # the extension goes while a run works
 $node->safe_psql('postgres', 'CREATE DATABASE other TEMPLATE template0');
 $node->safe_psql('other', 'CREATE EXTENSION pg_snapback; CREATE TABLE t (id integer)');
