@@ -196,8 +196,9 @@ TEST(BackupWriter, CutsTheTextBetweenRowsIntoFrames) {
   schema["tables"][0]["large"] = std::string(1000, 's');
   writer.begin(test::test_backup(), schema.dump());
   RowFrameEncoder encoder(writer, options);
+  int tables = 0;
   for (const int rows : {0, 0, 3, 20, 0}) {
-    const Table table = make_table("a", rows);
+    const Table table = make_table("table " + std::to_string(++tables), rows);
     writer.begin_table(table.head);
     for (const auto& row : table.rows) test::write_row(encoder, row);
     encoder.finish();
@@ -525,6 +526,13 @@ TEST(BackupReader, RefusesAManifestWhoseTablesDoNotFitItsFrames) {
     m.frames[m.tables[0].first_frame].continues = true;
   })) << "a table cannot begin within a row";
   EXPECT_TRUE(refused([](Manifest& m) { m.frames.clear(); }));
+}
+
+TEST(BackupReader, RefusesAManifestThatNamesATableTwice) {
+  Manifest manifest;
+  const std::string file = write_backup({make_table("a", 10), make_table("b", 10)}, small_frames(), &manifest);
+  manifest.tables[1].head = manifest.tables[0].head;
+  EXPECT_EQ(raised_text([&] { open_backup(test::assemble(frames_of(file, manifest), manifest)); }), "XX001: manifest is damaged: table 1 has the name of one before it");
 }
 
 TEST(BackupReader, RefusesADocumentWithoutItsSchema) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <new>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #if defined(PG_SNAPBACK_FUZZING)
@@ -57,6 +59,13 @@ void check_frames(const Manifest& manifest, std::uint64_t end) {
     offset += frame.size;
   }
   if (offset != end) manifest_damaged("the frames do not fill the file");
+}
+
+// What is asked for by name is one table.
+void check_names(const Manifest& manifest) {
+  std::set<std::pair<std::string_view, std::string_view>> names;
+  for (std::size_t i = 0; i < manifest.tables.size(); ++i)
+    if (!names.emplace(manifest.tables[i].schema(), manifest.tables[i].name()).second) manifest_damaged("table " + std::to_string(i) + " has the name of one before it");
 }
 
 // Every frame with rows belongs to exactly one table, and tables come in the order of their frames.
@@ -120,6 +129,7 @@ void BackupReader::State::load() {
     const std::string frame = read_part(*file, tiled, manifest_size);
     manifest = parse_manifest(open_manifest_frame(frame));
   }
+  check_names(manifest);
   check_frames(manifest, tiled);
   check_tables(manifest);
 
