@@ -176,6 +176,15 @@ void add_sequences(ByOid& tables, const std::string& oids, bool values) {
   }
 }
 
+// SQL: whether planning a query of this table, or of partitions below it, may evaluate an expression that its owner wrote.
+std::string has_expressions(const std::string& table) {
+  return "EXISTS (WITH RECURSIVE tree (oid) AS (SELECT " + table + R"( UNION SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
+                SELECT FROM tree t
+                 WHERE EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = t.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))
+                    OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = t.oid AND s.stxexprs IS NOT NULL)
+                    OR EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = t.oid AND p.partexprs IS NOT NULL)))";
+}
+
 std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& condition, const std::string& oids) {
   std::vector<ForeignKeyDescription> keys;
   for (auto& row : query(R"(
@@ -189,8 +198,8 @@ std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& conditio
                 JOIN pg_catalog.pg_operator o ON o.oid = u.operator JOIN pg_catalog.pg_namespace onsp ON onsp.oid = o.oprnamespace),
              k.confmatchtype, k.convalidated AND coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', 'true') = 'true',
              pg_catalog.pg_get_constraintdef(k.oid), coalesce(pg_catalog.to_jsonb(k) ->> 'conperiod', 'false') = 'true', c.relkind = 'p', rc.relkind = 'p', c.relowner,
-             NOT EXISTS (
-               SELECT 1 FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop)) u (ours, theirs, operator)
+             EXISTS (
+               SELECT FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop)) u (ours, theirs, operator)
                  JOIN pg_catalog.pg_operator o ON o.oid = u.operator
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.ours
                  JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.theirs
@@ -199,10 +208,8 @@ std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& conditio
                            AND o.oprleft IN ('pg_catalog.anyenum'::pg_catalog.regtype, 'pg_catalog.anyarray'::pg_catalog.regtype, 'pg_catalog.anyrange'::pg_catalog.regtype,
                                              'pg_catalog.anymultirange'::pg_catalog.regtype, 'pg_catalog.record'::pg_catalog.regtype))
                   AND NOT (a.atttypid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype)
-                           AND b.atttypid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype)))
-             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid IN (k.conrelid, k.confrelid) AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))
-             AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid IN (k.conrelid, k.confrelid) AND s.stxexprs IS NOT NULL)
-             AND c.relkind <> 'p' AND rc.relkind <> 'p',
+                           AND b.atttypid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype))),
+             )" + has_expressions("k.conrelid") + ", " + has_expressions("k.confrelid") + R"(,
              rc.relowner
         FROM pg_catalog.pg_constraint k
         JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
@@ -229,8 +236,10 @@ std::vector<ForeignKeyDescription> read_foreign_keys(const std::string& conditio
     key.table_partitioned = truth(row[15]);
     key.referenced_partitioned = truth(row[16]);
     key.owner = oid(row[17]);
-    key.plain = truth(row[18]);
-    key.referenced_owner = oid(row[19]);
+    key.casts = truth(row[18]);
+    key.expressions = truth(row[19]);
+    key.referenced_expressions = truth(row[20]);
+    key.referenced_owner = oid(row[21]);
     // "... REFERENCES s.t(a, b)<suffix>": built anew so that the target can be renamed, hence only what follows is kept
     std::string definition = text(row[13]);
     std::string target = " REFERENCES " + pg::qualified(key.referenced_schema, key.referenced_table) + "(";
@@ -347,6 +356,20 @@ std::vector<TableDescription> describe_tables(const std::vector<Oid>& relations,
 
 std::vector<ForeignKeyDescription> foreign_keys_of(const std::vector<Oid>& relations) {
   return read_foreign_keys("(k.conrelid = ANY ($1::oid[]) OR k.confrelid = ANY ($1::oid[]))", oid_array(relations));
+}
+
+ForeignKeyCode code_of_new_key(Oid table, const std::vector<std::string>& columns, Oid referenced, const std::vector<std::string>& referenced_columns) {
+  auto rows = query(R"(
+      SELECT EXISTS (
+               SELECT FROM ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[])) u (ours, theirs)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::oid AND a.attname = u.ours
+                 JOIN pg_catalog.pg_attribute b ON b.attrelid = $2::oid AND b.attname = u.theirs
+                 JOIN pg_catalog.pg_type ta ON ta.oid = a.atttypid
+                 JOIN pg_catalog.pg_type tb ON tb.oid = b.atttypid
+                WHERE a.atttypid <> b.atttypid AND (ta.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace OR tb.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace)), )" +
+                        has_expressions("$1::oid") + ", " + has_expressions("$2::oid"),
+                    {std::to_string(table), std::to_string(referenced), pg::array_literal(columns), pg::array_literal(referenced_columns)});
+  return {truth(rows.at(0)[0]), truth(rows.at(0)[1]), truth(rows.at(0)[2])};
 }
 
 std::vector<Oid> partitions_of(const std::vector<Oid>& roots) {

@@ -39,7 +39,14 @@ struct ConstraintDescription {
   bool inherited = false;  // comes with the parent table
 };
 
-struct ForeignKeyDescription {
+// What of an owner's code a query over both tables of a foreign key may run, already while it is planned.
+struct ForeignKeyCode {
+  bool casts = true;                   // columns that do not have the operators' own types: an implicit cast may be anybody's function
+  bool expressions = true;             // in indexes, statistics objects or partition keys of the referencing table
+  bool referenced_expressions = true;  // of the referenced one
+};
+
+struct ForeignKeyDescription : ForeignKeyCode {
   Oid oid = InvalidOid;
   std::string name;
   Oid table = InvalidOid, referenced = InvalidOid;
@@ -52,8 +59,6 @@ struct ForeignKeyDescription {
   bool period = false;                // temporal key (18)
   bool table_partitioned = false, referenced_partitioned = false;
   Oid owner = InvalidOid, referenced_owner = InvalidOid;  // of the two tables
-  // Neither planning nor running the check can meet code of an owner's: the columns have the operators' own types, no index or statistics object has an expression.
-  bool plain = false;
 };
 
 struct IndexDescription {
@@ -100,6 +105,9 @@ void describe_each(const std::vector<Oid>& relations, bool figures, const std::f
 
 // All foreign keys with one end in `relations`, both directions, clones made for partitions left out.
 std::vector<ForeignKeyDescription> foreign_keys_of(const std::vector<Oid>& relations);
+
+// The same of a key that is not there yet. The operators are not known before it is: columns of one type, or of types of the server, need no cast that a user wrote.
+ForeignKeyCode code_of_new_key(Oid table, const std::vector<std::string>& columns, Oid referenced, const std::vector<std::string>& referenced_columns);
 
 // Leaves (storage) and inner nodes below partitioned tables, the roots themselves left out.
 std::vector<Oid> partitions_of(const std::vector<Oid>& roots);

@@ -1,15 +1,13 @@
 #include "service/create_tables.hpp"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "core/error.hpp"
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
-#include "pg/table_reload.hpp"
-#include "pg/table_target.hpp"
+#include "service/owners_code.hpp"
 #include "service/schema_json.hpp"
 
 namespace snapback::service {
@@ -20,10 +18,6 @@ using pg::execute;
 using pg::qualified;
 using pg::quote_identifier;
 using pg::quote_literal;
-
-bool is_new(const PlannedTable& table) { return table.result.action == "created"; }
-
-std::string target_name(const PlannedTable& table) { return qualified(table.schema, table.name); }
 
 void create_schemas(RestorePlan& plan) {
   std::set<std::string> schemas;
@@ -86,13 +80,6 @@ std::string sequence_options(const Json& sequence) {
          std::to_string(sequence.at("cache").get<std::int64_t>()) + (sequence.at("cycle").get<bool>() ? " CYCLE" : " NO CYCLE");
 }
 
-bool relation_exists(const std::string& schema, const std::string& name) {
-  return pg::call([&] {
-    Oid space = get_namespace_oid(schema.c_str(), true);
-    return OidIsValid(space) && OidIsValid(get_relname_relid(name.c_str(), space));
-  });
-}
-
 void create_sequences(const RestorePlan& plan, const PlannedTable& table, const std::string& into_schema) {
   for (auto& sequence : sequences_of(plan, table, into_schema)) {
     if (sequence.definition.value("identity", false)) continue;
@@ -150,7 +137,7 @@ std::string inherits_clause(const RestorePlan& plan, PlannedTable& table, const 
 
 std::string create_statement(const RestorePlan& plan, PlannedTable& table, const Json& definition, const std::vector<SequenceTarget>& sequences, const std::string& into_schema) {
   std::string text = definition.value("unlogged", false) ? "CREATE UNLOGGED TABLE " : "CREATE TABLE ";
-  text += target_name(table);
+  text += table.target();
   if (definition.contains("partition_of")) {
     auto& parent = definition.at("partition_of");
     text += " PARTITION OF " + qualified(into_schema.empty() ? string_of(parent, "schema") : into_schema, string_of(parent, "name")) + " " + string_of(parent, "bound");
@@ -163,43 +150,12 @@ std::string create_statement(const RestorePlan& plan, PlannedTable& table, const
   return text;
 }
 
-// The role that owned the table in this database before, when the user may hand it, or its copy, back; InvalidOid otherwise.
-Oid former_owner(const RestorePlan& plan, const Json& definition) {
-  if (!plan.source->backup.is_own) return InvalidOid;
-  std::string owner = string_of(definition, "owner");
-  return pg::call([&]() -> Oid {
-    Oid role = get_role_oid(owner.c_str(), true);
-    return OidIsValid(role) && role != GetUserId() && has_privs_of_role(GetUserId(), role) ? role : InvalidOid;
-  });
-}
-
-bool may_create_in(Oid role, const std::string& schema) {
-  auto rows = pg::query("SELECT pg_catalog.has_schema_privilege($1::oid, oid, 'CREATE') FROM pg_catalog.pg_namespace WHERE nspname = $2", {std::to_string(role), schema});
-  return !rows.empty() && rows[0][0] == "t";
-}
-
-// True when the table's expressions would run with the rights of a user who is neither the role that wrote them nor may act as it.
-bool is_strangers_code(const RestorePlan& plan, const Json& definition) {
-  if (!plan.source->backup.is_own) return false;  // trusted by name, with from_database
-  std::string owner = string_of(definition, "owner");
-  return pg::call([&] {
-    Oid role = get_role_oid(owner.c_str(), true);
-    return OidIsValid(role) && !has_privs_of_role(GetUserId(), role);
-  });
-}
-
-bool has_generated_columns(const Json& definition) {
-  for (auto& column : definition.at("columns"))
-    if (column.contains("generated_stored") || column.contains("generated_virtual")) return true;
-  return false;
-}
-
 void own_sequences(const PlannedTable& table, const std::vector<SequenceTarget>& sequences, const std::string& owner) {
   for (auto& sequence : sequences) {
     if (sequence.definition.value("identity", false) || !sequence.definition.value("owned", false)) continue;
     std::string name = qualified(sequence.schema, string_of(sequence.definition, "name"));
     if (!owner.empty()) execute("ALTER SEQUENCE " + name + " OWNER TO " + owner);
-    execute("ALTER SEQUENCE " + name + " OWNED BY " + target_name(table) + "." + quote_identifier(string_of(sequence.definition, "column")));
+    execute("ALTER SEQUENCE " + name + " OWNED BY " + table.target() + "." + quote_identifier(string_of(sequence.definition, "column")));
   }
 }
 
@@ -208,10 +164,6 @@ void let_in(RestorePlan& plan, const PlannedTable& table, const std::string& for
   if (!plan.created_schemas.count(table.schema)) return;
   std::string owner = quote_identifier(former_owner_name);
   if (plan.guests.emplace(table.schema, owner).second) execute("GRANT USAGE, CREATE ON SCHEMA " + quote_identifier(table.schema) + " TO " + owner);
-}
-
-void see_guests_out(const RestorePlan& plan) {
-  for (auto& [schema, owner] : plan.guests) execute("REVOKE CREATE ON SCHEMA " + quote_identifier(schema) + " FROM " + owner);
 }
 
 // The bare table with its sequences. Its generation expressions are its owner's code, and already looking at them may run it: the owner makes the table where it may.
@@ -228,85 +180,26 @@ void create_table(RestorePlan& plan, PlannedTable& table, const Json& definition
     own_sequences(table, sequences, "");
     return;
   }
-  if ((OidIsValid(owner) || is_strangers_code(plan, definition)) && has_generated_columns(definition))
+  if ((OidIsValid(owner) || is_strangers_code(plan, definition)) && is_code_when_made(definition))
     throw snapback::error(sqlstate::insufficient_privilege, "cannot recreate table \"" + table.qualified_name() + "\" for its owner",
-                          "Its generated columns are code of role \"" + string_of(definition, "owner") + "\", which may not create tables in schema \"" + table.schema + "\" or cannot be acted for.",
+                          "Its generated columns, or defaults and bounds with values of user-defined types, are code of role \"" + string_of(definition, "owner") +
+                              "\", which may not create tables in schema \"" + table.schema + "\" or cannot be acted for.",
                           "Let a superuser restore it, or grant that role CREATE on the schema for the time of the restore.");
   create_sequences(plan, table, into_schema);
   execute(statement);
   std::string owner_name = OidIsValid(owner) ? quote_identifier(string_of(definition, "owner")) : "";
-  if (!owner_name.empty()) execute("ALTER TABLE " + target_name(table) + " OWNER TO " + owner_name);
+  if (!owner_name.empty()) execute("ALTER TABLE " + table.target() + " OWNER TO " + owner_name);
   own_sequences(table, sequences, owner_name);
 }
 
-bool constraint_exists(Oid table, const std::string& name) {
-  auto rows = pg::query("SELECT 1 FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid AND conname = $2", {std::to_string(table), name});
-  return !rows.empty();
-}
-
-Oid owner_of(const PlannedTable& table) { return table.live->owner; }
-
-void add_constraint(const PlannedTable& table, const Json& constraint) {
-  std::string name = string_of(constraint, "name");
-  if (constraint_exists(table.live->oid, name)) return;
-  std::string statement = "ALTER TABLE " + target_name(table) + " ADD CONSTRAINT " + quote_identifier(name) + " " + string_of(constraint, "definition");
-  try {
-    if (string_of(constraint, "kind") == "check") {
-      // the expression is its owner's code; index builds change to the owner by themselves
-      pg::RunAs owner(owner_of(table));
-      execute(statement);
-    } else {
-      execute(statement);
-    }
-  } catch (pg::error& e) {
-    pg::rethrow_without_values(e, "add constraint \"" + name + "\" to table \"" + table.qualified_name() + "\"", -1);
-  }
-}
-
-void add_index(const PlannedTable& table, const Json& index) {
-  std::string name = string_of(index, "name");
-  if (relation_exists(table.schema, name)) return;
-  try {
-    execute("CREATE " + std::string(index.value("unique", false) ? "UNIQUE " : "") + "INDEX " + quote_identifier(name) + " ON " + target_name(table) + " " + string_of(index, "definition"));
-  } catch (pg::error& e) {
-    pg::rethrow_without_values(e, "build index \"" + name + "\" of table \"" + table.qualified_name() + "\"", -1);
-  }
-}
-
-std::string column_list(const Json& columns) {
-  std::string list;
-  for (auto& column : columns) list += (list.empty() ? "" : ", ") + quote_identifier(column.get<std::string>());
-  return list;
-}
-
-using TablesByName = std::map<std::pair<std::string, std::string>, const PlannedTable*>;
-
-void add_foreign_key(PlannedTable& table, const Json& key, const TablesByName& by_name, const std::string& into_schema) {
-  std::string name = string_of(key, "name");
-  auto it = by_name.find({string_of(key, "referenced_schema"), string_of(key, "referenced_table")});
-  bool referenced_is_new = it != by_name.end() && is_new(*it->second);
-  // a key that a live table lost on purpose stays lost; one that went with the table it points at comes back
-  if ((!is_new(table) && !referenced_is_new) || constraint_exists(table.live->oid, name)) return;
-  std::string referenced;
-  if (it != by_name.end())
-    referenced = target_name(*it->second);
-  else if (into_schema.empty() && relation_exists(string_of(key, "referenced_schema"), string_of(key, "referenced_table")))
-    referenced = qualified(string_of(key, "referenced_schema"), string_of(key, "referenced_table"));
-  if (referenced.empty()) {
-    table.result.notes.push_back("foreign key \"" + name + "\" left out: table \"" + string_of(key, "referenced_schema") + "." + string_of(key, "referenced_table") + "\" is not " +
-                                 (into_schema.empty() ? "there" : "restored with it"));
-    return;
-  }
-  try {
-    execute("ALTER TABLE " + target_name(table) + " ADD CONSTRAINT " + quote_identifier(name) + " FOREIGN KEY (" + column_list(key.at("columns")) + ") REFERENCES " + referenced + " (" +
-            column_list(key.at("referenced_columns")) + ")" + string_of(key, "options"));
-  } catch (pg::error& e) {
-    pg::rethrow_without_values(e, "add foreign key \"" + name + "\" to table \"" + table.qualified_name() + "\"", -1);
-  }
-  if (!is_new(table)) table.result.notes.push_back("foreign key \"" + name + "\" restored");
-}
-
 }  // namespace
+
+bool relation_exists(const std::string& schema, const std::string& name) {
+  return pg::call([&] {
+    Oid space = get_namespace_oid(schema.c_str(), true);
+    return OidIsValid(space) && OidIsValid(get_relname_relid(name.c_str(), space));
+  });
+}
 
 void create_missing_tables(RestorePlan& plan, const std::string& into_schema) {
   create_schemas(plan);
@@ -321,51 +214,6 @@ void create_missing_tables(RestorePlan& plan, const std::string& into_schema) {
     auto described = describe_tables({find_live_table(table.schema, table.name)}, false);
     table.live = described.at(0);
   }
-}
-
-void create_constraints(RestorePlan& plan, const std::string&) {
-  for (auto& table : plan.tables) {
-    if (!is_new(table)) continue;
-    const Json definition = plan.definition_of(table);
-    bool code_left_out = is_strangers_code(plan, definition);
-    for (auto& constraint : definition.value("constraints", Json::array())) {
-      bool code = string_of(constraint, "kind") == "check" || string_of(constraint, "kind") == "exclusion";
-      if (code && code_left_out)
-        table.result.notes.push_back("constraint \"" + string_of(constraint, "name") + "\" left out: it is code of role " + string_of(definition, "owner"));
-      else
-        add_constraint(table, constraint);
-    }
-    for (auto& index : definition.value("indexes", Json::array())) {
-      if (code_left_out && index.value("expressions", true))
-        table.result.notes.push_back("index \"" + string_of(index, "name") + "\" left out: it is code of role " + string_of(definition, "owner"));
-      else
-        add_index(table, index);
-    }
-  }
-  for (auto& table : plan.tables)
-    if (is_new(table)) pg::release_indexes(table.live->oid);
-}
-
-namespace {
-
-void add_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
-  TablesByName by_name;
-  for (auto& table : plan.tables)
-    if (table.live) by_name[{table.backup->schema(), table.backup->name()}] = &table;
-  for (auto& table : plan.tables) {
-    if (!table.live) continue;
-    const Json definition = plan.definition_of(table);
-    if (!definition.is_object()) continue;
-    for (auto& key : definition.value("foreign_keys", Json::array())) add_foreign_key(table, key, by_name, into_schema);
-  }
-}
-
-}  // namespace
-
-void create_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
-  // keys are lost with tables only: where none is new, no definition need be looked at
-  if (std::any_of(plan.tables.begin(), plan.tables.end(), is_new)) add_foreign_keys(plan, into_schema);
-  see_guests_out(plan);
 }
 
 }  // namespace snapback::service

@@ -134,7 +134,7 @@ void write_everything(RestorePlan& plan, const RestoreRequest& request, const st
   empty_surplus(plan, extra, true, progress);
   pg::fault_point("restore.surplus_emptied");
   progress.phase(pg::Phase::indexing);
-  create_constraints(plan, request.into_schema);
+  create_constraints(plan);
   pg::fault_point("restore.constraints_created");
   create_foreign_keys(plan, request.into_schema);
   pg::fault_point("restore.foreign_keys_created");

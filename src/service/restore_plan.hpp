@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/format/backup_reader.hpp"
+#include "pg/spi.hpp"
 #include "pg/table_target.hpp"
 #include "service/catalog.hpp"
 #include "service/compare.hpp"
@@ -29,7 +30,8 @@ struct PlannedTable {
   std::uint64_t expected_rows = 0;
   bool written = false;
 
-  std::string qualified_name() const { return schema + "." + name; }
+  std::string qualified_name() const { return schema + "." + name; }         // for messages
+  std::string target() const { return pg::qualified(schema, name); }         // for statements
 };
 
 // A backup to restore from, read once for all the plans that are made of it.

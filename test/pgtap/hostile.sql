@@ -124,6 +124,100 @@ DELETE FROM evil.by_key WHERE id > 3;
 SELECT tests.struck() AS ours \gset
 SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'by_key')) || tests.struck(), 'okfalse', 'code of a partition key');
 
+-- ---- code that the server evaluates before any row is looked at ---------------------------------------------------------------
+-- functions of constants are evaluated when an expression is planned, literals when it is parsed
+SET ROLE hostile_evil;
+CREATE TABLE evil.folded (id integer PRIMARY KEY, n integer CHECK (n > evil.number(0) - 1), g integer GENERATED ALWAYS AS (n + evil.number(1)) STORED);
+CREATE INDEX ON evil.folded ((n + evil.number(1)));
+CREATE UNIQUE INDEX ON evil.folded (id) WHERE n < evil.number(1000000);
+CREATE STATISTICS evil.of_constants ON (n + evil.number(1)), (id + evil.number(1)) FROM evil.folded;
+INSERT INTO evil.folded SELECT g, g FROM generate_series(1, 20) g;
+CREATE TABLE evil.folded_parts (id integer, n integer) PARTITION BY RANGE ((n + evil.number(1)));
+CREATE TABLE evil.folded_low PARTITION OF evil.folded_parts FOR VALUES FROM (0) TO (10);
+CREATE TABLE evil.folded_rest PARTITION OF evil.folded_parts DEFAULT;
+INSERT INTO evil.folded_parts SELECT g, g FROM generate_series(1, 20) g;
+CREATE TABLE evil.literals (id integer PRIMARY KEY, n integer DEFAULT cardinality('{a}'::evil.word[]), words evil.word[] DEFAULT '{a,b}',
+  CHECK (words <> '{}'::evil.word[]), EXCLUDE (id WITH =) WHERE (words <> '{z}'::evil.word[]));
+CREATE INDEX literal_index ON evil.literals (id) WHERE words <> '{y}'::evil.word[];
+INSERT INTO evil.literals (id) SELECT g FROM generate_series(1, 20) g;
+RESET ROLE;
+SET constraint_exclusion = on;
+SELECT is(tests.besiege('evil.folded', 'DELETE FROM evil.folded WHERE id > 3'), '', 'functions of constants');
+SELECT is(tests.besiege('evil.literals', 'DELETE FROM evil.literals WHERE id > 3'), '', 'literals of types with domains in them');
+SELECT id AS folded_parts FROM backup_create('{evil.folded_parts}', verify => 'restore') \gset
+DELETE FROM evil.folded_parts WHERE id > 3;
+SELECT tests.struck() AS ours \gset
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'folded_parts')) || tests.struck(), 'okfalse', 'a partition key with a function of a constant');
+DROP TABLE evil.folded_rest;
+SELECT tests.struck() AS ours \gset
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'folded_parts')) || tests.struck(), 'okfalse', 'one partition of it made anew');
+RESET constraint_exclusion;
+
+-- ---- foreign keys -----------------------------------------------------------------------------------------------------------
+-- keys of different types are compared through an implicit cast, which is code
+CREATE TABLE known_words (word text PRIMARY KEY);
+INSERT INTO known_words VALUES ('bom'), ('mau');
+GRANT SELECT, REFERENCES ON known_words TO hostile_evil;
+SET ROLE hostile_evil;
+CREATE TYPE evil.humour AS ENUM ('bom', 'mau');
+CREATE FUNCTION evil.humour_text(h evil.humour) RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM evil.strike('cast'); RETURN textin(enum_out(h)); END $$;
+CREATE CAST (evil.humour AS text) WITH FUNCTION evil.humour_text(evil.humour) AS IMPLICIT;
+CREATE TABLE evil.words_known (word text PRIMARY KEY);
+INSERT INTO evil.words_known VALUES ('bom'), ('mau');
+CREATE TABLE evil.humours (id integer PRIMARY KEY, humour evil.humour REFERENCES evil.words_known);
+INSERT INTO evil.humours SELECT g, CASE WHEN g % 2 = 0 THEN 'bom' ELSE 'mau' END::evil.humour FROM generate_series(1, 20) g;
+RESET ROLE;
+SELECT is(tests.besiege('evil.humours', 'DELETE FROM evil.humours WHERE id > 3'), '', 'an implicit cast between the columns of a foreign key');
+SELECT id AS both FROM backup_create('{evil.humours,evil.words_known}', verify => 'restore') \gset
+SELECT ok(NOT tests.struck(), 'of two new tables');
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, into_schema => ''aside'')', :'both')) || tests.struck(), 'okfalse', 'beside them');
+DROP SCHEMA aside CASCADE;
+DROP TABLE evil.humours, evil.words_known;
+SELECT tests.struck() AS ours \gset
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'both')) || tests.struck(), 'okfalse', 'and anew');
+SELECT is((SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'evil.humours'::regclass AND contype = 'f'), 'FOREIGN KEY (humour) REFERENCES evil.words_known(word)',
+          'the key is there, and validated');
+-- a superuser's table points at the attacker's: the server checks it as the owner of the table pointed at
+CREATE TABLE public.trusting (id integer PRIMARY KEY, word text REFERENCES evil.words_known);
+INSERT INTO public.trusting SELECT g, 'bom' FROM generate_series(1, 20) g;
+GRANT SELECT ON public.trusting TO hostile_evil;
+SET ROLE hostile_evil;
+CREATE INDEX ON evil.words_known ((length(word) + evil.number(1)));
+RESET ROLE;
+SELECT is(tests.besiege('public.trusting', 'SET LOCAL ROLE NONE; DELETE FROM public.trusting WHERE id > 3'), '', 'a superuser''s table that points at the attacker''s');
+ALTER TABLE public.trusting ADD CONSTRAINT trusting_word_fkey FOREIGN KEY (word) REFERENCES evil.words_known;
+SELECT id AS trusting FROM backup_create('{public.trusting}') \gset
+DROP TABLE public.trusting;
+SELECT tests.struck() AS ours \gset
+SELECT alike((SELECT note FROM backup_restore(:'trusting')), '%foreign key "trusting_word_fkey" left out: checking it would run code%', 'whose key is left out when it is made anew, and that is said');
+SELECT ok(NOT tests.struck(), 'by a superuser');
+DROP TABLE public.trusting;
+
+-- where the owner may not create, nobody else runs what its literals run
+CREATE SCHEMA walled;
+GRANT USAGE ON SCHEMA walled TO hostile_evil;
+CREATE TABLE walled.plain (id integer PRIMARY KEY, n integer DEFAULT 3, word text DEFAULT 'it''s', mood evil.humour DEFAULT 'bom');
+CREATE TABLE walled.literal (id integer PRIMARY KEY, words evil.word[]);
+CREATE INDEX literal_index ON walled.literal (id) WHERE words <> '{y}'::evil.word[];
+CREATE TABLE walled.literal_default (id integer PRIMARY KEY, words evil.word[] DEFAULT '{a}');
+ALTER TABLE walled.plain OWNER TO hostile_evil;
+ALTER TABLE walled.literal OWNER TO hostile_evil;
+ALTER TABLE walled.literal_default OWNER TO hostile_evil;
+SELECT id AS walled FROM backup_create('{walled.*}') \gset
+DROP TABLE walled.plain, walled.literal, walled.literal_default;
+SELECT tests.struck() AS ours \gset
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, ''{walled.plain}'')', :'walled')), 'ok', 'a table in a schema where its owner may not create');
+SELECT is((SELECT pg_get_userbyid(relowner) || (SELECT count(*) FROM pg_attrdef WHERE adrelid = c.oid) FROM pg_class c WHERE oid = 'walled.plain'::regclass), 'hostile_evil3', 'comes back with its defaults and owner');
+SELECT alike((SELECT note FROM backup_restore(:'walled', '{walled.literal}')), '%index "literal_index" left out: it is code of role hostile_evil, which may not create it in schema walled%',
+             'an index with a literal that runs code is left out, and that is said');
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, ''{walled.literal_default}'')', :'walled')), '42501 cannot recreate table "walled.literal_default" for its owner',
+          'a table with such a default is refused');
+SELECT ok(NOT tests.struck(), 'none of it ran as the superuser');
+GRANT CREATE ON SCHEMA walled TO hostile_evil;
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, ''{walled.literal_default}'')', :'walled')), 'ok', 'the hint of the error helps');
+SELECT ok(NOT tests.struck(), 'and nothing ran as the superuser');
+DROP SCHEMA walled CASCADE;
+
 -- ---- names that are statements ----------------------------------------------------------------------------------------------
 SET ROLE hostile_evil;
 CREATE TYPE evil."mood'); DROP TABLE public.secrets; --" AS ENUM ('good', '''); DROP TABLE public.secrets; --', '\);');

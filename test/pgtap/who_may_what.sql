@@ -211,9 +211,9 @@ CREATE TRIGGER trap_all AFTER TRUNCATE ON evil.trap EXECUTE FUNCTION evil.trigge
 INSERT INTO evil.trap (id) SELECT generate_series(1, 20);
 CREATE VIEW evil.shown AS SELECT id, evil.strike('view') AS struck FROM evil.trap;
 CREATE TYPE evil.mood AS ENUM ('bom', 'mau');
-CREATE FUNCTION evil.mood_text(mood evil.mood) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.strike('cast'); RETURN 'x'; END $$;
-CREATE CAST (evil.mood AS text) WITH FUNCTION evil.mood_text(evil.mood);
-CREATE TABLE evil.moods (mood evil.mood PRIMARY KEY);
+CREATE FUNCTION evil.mood_text(mood evil.mood) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.strike('cast'); RETURN textin(enum_out(mood)); END $$;
+CREATE CAST (evil.mood AS text) WITH FUNCTION evil.mood_text(evil.mood) AS IMPLICIT;
+CREATE TABLE evil.moods (mood text PRIMARY KEY);
 CREATE TABLE evil.days (id integer PRIMARY KEY, mood evil.mood REFERENCES evil.moods);
 CREATE INDEX days_folded ON evil.days ((id + evil.key(1)));
 INSERT INTO evil.moods VALUES ('bom'), ('mau');
