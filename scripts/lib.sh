@@ -108,7 +108,7 @@ packages_to_build() {
 
 packages_to_test() {
     packages_to_build "$1"
-    printf '%s\n' cmake clang libclang-rt-dev libgtest-dev gcovr curl nodejs perl libipc-run-perl python3-croniter xxd "postgresql-$1-pgtap" "postgresql-$1-cron"
+    printf '%s\n' cmake clang libclang-rt-dev libgtest-dev gcovr curl locales nodejs perl libipc-run-perl python3-croniter xxd "postgresql-$1-pgtap" "postgresql-$1-cron"
 }
 
 # ---- from outside to inside ------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ inline constexpr char duplicate_file[] = "58P02";
 inline constexpr char query_canceled[] = "57014";
 inline constexpr char invalid_text_representation[] = "22P02";
 inline constexpr char datatype_mismatch[] = "42804";
+inline constexpr char untranslatable_character[] = "22P05";
+inline constexpr char name_too_long[] = "42622";
 inline constexpr char triggered_action_exception[] = "09000";
 }  // namespace sqlstate
 

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "pg/encoding.hpp"
 #include "pg/large_values.hpp"
 #include "pg/values/owned_context.hpp"
 #include "pg/values/value_reader.hpp"
@@ -65,7 +66,7 @@ RowReader::Plan::Column& RowReader::Plan::find(RowParser& parser, std::string_vi
 }
 
 void RowReader::Plan::refuse(const Column& column, const RowParser& parser, const std::string& state, std::string detail) const {
-  throw snapback::error(state.c_str(), "invalid value for column \"" + column.target.name + "\" in row " +
+  throw snapback::error(state.c_str(), "invalid value for column \"" + shown_text(column.target.name) + "\" in row " +
                                            std::to_string(parser.row_number()) + " of the backup",
                         std::move(detail));
 }
@@ -75,7 +76,7 @@ RowReader::RowReader(std::vector<ColumnTarget> columns, bool check_domains, Larg
   for (auto& target : columns) {
     Plan::Column column;
     if (OidIsValid(target.type)) {
-      const auto shape = values::inspect_type(target.type, target.typmod, "column \"" + target.name + "\"", false);
+      const auto shape = values::inspect_type(target.type, target.typmod, "column \"" + shown_text(target.name) + "\"", false);
       column.reader = std::make_unique<values::ValueReader>(*shape, target.form, check_domains, plan_->context.get());
       column.by_value = shape->by_value;
       column.length = shape->length;

@@ -17,7 +17,7 @@ class LargeValues;
 
 // Where one column of the backup goes.
 struct ColumnTarget {
-  std::string name;   // key in the line
+  std::string name;   // key in the line, in UTF-8
   Json form;          // value_form of the backup's column header
   Oid type = InvalidOid;  // the type values are converted to; InvalidOid: the value is parsed and dropped
   int32 typmod = -1;

@@ -11,15 +11,15 @@ namespace {
 
 constexpr std::size_t longest_key = 512;
 
-Json form_of(const values::TypeShape& shape) {
+Json form_of(const values::TypeShape& shape, const std::string& where) {
   Json form{{"form", values::form_name(shape.form)}};
-  if (shape.form == values::Form::array) form["element"] = form_of(*shape.element);
+  if (shape.form == values::Form::array) form["element"] = form_of(*shape.element, where);
   if (shape.form == values::Form::object) {
     Json fields = Json::array();
     for (const auto& field : shape.fields) {
       Json entry{{"name", field.name},
-                 {"type", values::type_name(field.shape->declared, field.shape->declared_typmod)}};
-      entry.update(form_of(*field.shape));
+                 {"type", values::utf8_name(values::type_name(field.shape->declared, field.shape->declared_typmod).c_str(), where)}};
+      entry.update(form_of(*field.shape, where));
       fields.push_back(std::move(entry));
     }
     form["fields"] = std::move(fields);
@@ -29,7 +29,7 @@ Json form_of(const values::TypeShape& shape) {
 
 }  // namespace
 
-Json value_form(Oid type, const std::string& where) { return form_of(*values::inspect_type(type, -1, where, true)); }
+Json value_form(Oid type, const std::string& where) { return form_of(*values::inspect_type(type, -1, where, true), where); }
 
 struct RowWriter::Plan {
   // Labels lie one after the other in `labels`, each with room behind it that a copy of whole blocks may read.

@@ -14,7 +14,7 @@ struct Setting {
 constexpr Setting forced[] = {
     {"array_nulls", "on"},        {"bytea_output", "hex"},  {"constraint_exclusion", "off"}, {"DateStyle", "ISO, MDY"}, {"extra_float_digits", "1"},
     {"IntervalStyle", "postgres"}, {"lc_monetary", "C"},     {"quote_all_identifiers", "off"}, {"row_security", "off"},
-    {"search_path", "pg_catalog, pg_temp"}, {"synchronize_seqscans", "off"}, {"TimeZone", "UTC"}, {"xmlbinary", "base64"}, {"xmloption", "content"},
+    {"search_path", "pg_catalog, pg_temp"}, {"standard_conforming_strings", "on"}, {"synchronize_seqscans", "off"}, {"TimeZone", "UTC"}, {"xmlbinary", "base64"}, {"xmloption", "content"},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "core/format/backup_writer.hpp"
 #include "pg/caches.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "pg/fault.hpp"
 #include "pg/lock_slots.hpp"
 #include "pg/server.hpp"
@@ -73,7 +74,7 @@ std::string new_id(Location& location) {
 void describe_keeping(Json& object, const BackupKeeping& keep, std::int64_t moment) {
   std::optional<std::int64_t> expires;
   if (!keep.plan.empty()) {
-    object["plan"] = keep.plan;
+    object["plan"] = pg::shown_utf8(keep.plan);
     object["keep"] = retention_to_json(keep.rules, keep.timezone);
     expires = expiry_of(keep.rules, moment);
   } else if (auto seconds = keep.seconds ? keep.seconds : manual_keeping(); seconds && !keep.pin) {
@@ -86,7 +87,7 @@ Json backup_object(const Repository& repository, const BackupContents& contents,
   const DatabaseIdentity& database = const_cast<Repository&>(repository).database();
   Json object = {{"id", id},
           {"created_at", format_utc(moment)},
-          {"database", database.name},
+          {"database", pg::shown_utf8(database.name)},
           {"database_oid", database.oid},
           {"system_identifier", database.system_identifier},
           {"server_version", pg::server_version()},
@@ -94,7 +95,7 @@ Json backup_object(const Repository& repository, const BackupContents& contents,
           {"extension_version", "1.0.0"},
           {"label", contents.label},
           {"kind", contents.kind},
-          {"role", pg::role_name(GetUserId())},
+          {"role", pg::exact_utf8_text(pg::role_name(GetUserId())).value_or("")},  // rights hang on it
           {"all_tables", contents.wide},
           {"uncommitted", contents.uncommitted},
           {"not_captured", not_captured(contents.tables)}};
@@ -169,22 +170,8 @@ void discard(Location& location, const BackupInfo& info) noexcept {
   }
 }
 
-// Names and definitions go into the file as the catalog has them, and the file is UTF-8: in other encodings they must be plain ASCII. (Rows are converted.)
-void check_catalog_text(const Json& json, const std::string& whose) {
-  std::string encoding = pg::database_encoding();
-  if (encoding == "UTF8") return;
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::ignore), exact = json.dump(-1, ' ', true, Json::error_handler_t::replace);
-  bool plain = text == exact || (encoding == "SQL_ASCII" && exact.find("\\ufffd") == std::string::npos);
-  if (plain) return;
-  throw snapback::error(sqlstate::feature_not_supported, "cannot back up " + whose + ": names and definitions beyond ASCII need a database of encoding UTF8",
-                        "The encoding of this database is " + encoding + "; a name, label, default or expression has other characters.",
-                        "Leave the table out with exclude, or rename what has them.");
-}
-
 TableToRead table_to_read(const TableDescription& table) {
-  Json head = table_head(table);
-  check_catalog_text(head, "table \"" + table.qualified_name() + "\"");
-  return {head, scan_target(table), table.kind != RELKIND_PARTITIONED_TABLE};
+  return {table_head(table), scan_target(table), table.kind != RELKIND_PARTITIONED_TABLE};
 }
 
 // All that is known of the tables before they are read. Their descriptions themselves, 2 kB and more for each, are not kept.
@@ -196,7 +183,7 @@ struct DescribedContents {
 
 DescribedContents describe_contents(const std::vector<Oid>& relations) {
   DescribedContents what;
-  SchemaText schema([](const Json& part) { check_catalog_text(part, "these tables"); });
+  SchemaText schema;
   describe_each(relations, true, [&](const TableDescription& table) {
     what.tables.push_back(table_to_read(table));
     schema.add(table);
@@ -266,7 +253,7 @@ BackupInfo write_backup(Repository& repository, const BackupContents& contents, 
     auto problems = check_backup_content(*reader, progress);
     pg::fault_point("backup.content_checked");
     if (!problems.empty())
-      throw snapback::error(sqlstate::data_corrupted, "backup \"" + id + "\" failed its content check and was discarded", problems[0].message);
+      throw snapback::error(sqlstate::data_corrupted, "backup \"" + id + "\" failed its content check and was discarded", pg::shown_text(problems[0].message));
     sidecar.verified = "content";
   }
   sidecar.seconds = std::chrono::duration<double>(Clock::now() - contents.started).count();
@@ -334,8 +321,8 @@ BackupInfo create_backup(const BackupRequest& request) {
   }
   // an uncommitted one may hold what never was: nothing goes for its sake
   if (!uncommitted)
-    if (auto warning = prune_after_backup(repository); !warning.empty()) info.sidecar.backup["warnings"].push_back(warning);
-  if (auto warning = warn_about_location(); !warning.empty()) info.sidecar.backup["warnings"].push_back(warning);
+    if (auto warning = prune_after_backup(repository); !warning.empty()) info.sidecar.backup["warnings"].push_back(pg::shown_utf8(warning));
+  if (auto warning = warn_about_location(); !warning.empty()) info.sidecar.backup["warnings"].push_back(pg::shown_utf8(warning));
   if (uncommitted)
     info.sidecar.backup["warnings"].push_back(
         "taken inside a transaction that had already written: it shows those changes whether or not they are committed, and \"latest\" passes over it");

@@ -263,13 +263,14 @@ std::vector<TableDescription> describe_batch(const std::vector<Oid>& relations, 
       SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relowner, pg_catalog.pg_get_userbyid(c.relowner), c.relfilenode,
              c.reltuples, CASE WHEN $2::bool AND c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END, c.relispartition,
              CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
-             CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END, pn.nspname, p.relname
+             CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END, pn.nspname, p.relname, am.amname
         FROM pg_catalog.unnest($1::oid[]) WITH ORDINALITY u(oid, n)
         JOIN pg_catalog.pg_class c ON c.oid = u.oid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_inherits i ON c.relispartition AND i.inhrelid = c.oid
         LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
         LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+        LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
        ORDER BY u.n)",
                          {oids, figures ? "t" : "f"})) {
     TableDescription table;
@@ -288,6 +289,7 @@ std::vector<TableDescription> describe_batch(const std::vector<Oid>& relations, 
     table.partition_bound = text(row[12]);
     table.parent_schema = text(row[13]);
     table.parent_name = text(row[14]);
+    table.access_method = text(row[15]);
     tables.push_back(std::move(table));
   }
   ByOid by_oid;

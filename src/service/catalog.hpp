@@ -79,6 +79,7 @@ struct TableDescription {
   double estimated_rows = 0;
   std::int64_t bytes = 0;  // of all forks and TOAST, with `figures`
   bool is_partition = false;
+  std::string access_method;    // of a table with storage
   std::string partition_key;    // PARTITION BY ..., partitioned tables
   std::string partition_bound;  // FOR VALUES ..., partitions
   std::string parent_schema, parent_name;  // of a partition

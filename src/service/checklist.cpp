@@ -54,7 +54,7 @@ std::vector<std::string> course_tables() {
 std::set<std::string> tables_of(const BackupInfo& backup) {
   std::set<std::string> names;
   auto reader = Repository(false).open(backup);
-  for (auto& table : reader->manifest().tables) names.insert(pg::server_text(table.schema() + "." + table.name()));
+  for (auto& table : reader->manifest().tables) names.insert(pg::shown_text(table.schema() + "." + table.name()));
   return names;
 }
 

@@ -23,7 +23,7 @@ using Names = std::vector<TableName>;
 
 Names table_names(const Manifest& manifest) {
   Names names;
-  for (auto& table : manifest.tables) names.emplace_back(table.schema(), table.name());
+  for (auto& table : manifest.tables) names.push_back(name_of(table));
   return names;
 }
 
@@ -39,7 +39,7 @@ Comparison compare_partitioned(const Manifest& manifest, const PartitionTree& tr
     auto& entry = manifest.tables[leaf];
     result.backup_rows += entry.row_count;
     expected.add(entry.fingerprint);
-    if (!is_partitioned(entry)) heads[{entry.schema(), entry.name()}] = any = &entry.head;
+    if (!is_partitioned(entry)) heads[name_of(entry)] = any = &entry.head;
   }
   if (!OidIsValid(live)) return result;
   auto leaves = partitions_of({live});
@@ -110,7 +110,7 @@ std::optional<LiveState> read_live_state(const TableDescription& live, const Jso
   target.by_executor = !live.has_storage();
   target.owner = live.owner;
   for (auto& column : head.at("columns")) {
-    auto* found = live.column(column.at("name").get<std::string>());
+    auto* found = live.column(name_of(column));
     if (found == nullptr || found->generated) return std::nullopt;
     target.columns.push_back(found->number);
   }
@@ -122,9 +122,8 @@ std::optional<LiveState> read_live_state(const TableDescription& live, const Jso
 
 PartitionTree::PartitionTree(const BackupSchema& schema, const Manifest& manifest) : children_(manifest.tables.size()), partitioned_(manifest.tables.size()) {
   std::map<TableName, std::size_t> index;
-  auto names = table_names(manifest);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    index[names[i]] = i;
+  for (std::size_t i = 0; i < manifest.tables.size(); ++i) {
+    index[{manifest.tables[i].schema(), manifest.tables[i].name()}] = i;
     partitioned_[i] = is_partitioned(manifest.tables[i]);
   }
   for (auto& [child, parent] : schema.partitions()) {
@@ -160,8 +159,9 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
 
   std::vector<RowAccess> access;
   std::vector<Oid> live;
+  auto find_now = [&](std::size_t entry) { return has_exact_name(manifest.tables[entry]) ? find_live_table(names[entry].first, names[entry].second) : InvalidOid; };
   for (auto index : picked) {
-    Oid found = find_live_table(names[index].first, names[index].second);
+    Oid found = find_now(index);
     access.push_back({names[index].first, names[index].second, manifest.tables[index].head.oid(), found});
     if (OidIsValid(found)) live.push_back(found);
     pg::relation_visited();
@@ -174,9 +174,8 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
   pg::TextForms forms;
   std::vector<Oid> tables_now;
   for (std::size_t i = 0; i < picked.size(); ++i) {
-    auto& [schema, name] = names[picked[i]];
     // a relation dropped or swapped while its lock was waited for counts as what stands there now
-    Oid now = find_live_table(schema, name);
+    Oid now = find_now(picked[i]);
     if (now != access[i].live) {
       access[i].live = now;
       check_row_access(backup, {access[i]}, "compare");

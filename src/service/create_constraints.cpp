@@ -161,7 +161,7 @@ namespace {
 void add_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
   TablesByName by_name;
   for (auto& table : plan.tables)
-    if (table.live) by_name[{table.backup->schema(), table.backup->name()}] = &table;
+    if (table.live) by_name[name_of(*table.backup)] = &table;
   for (auto& table : plan.tables) {
     if (!table.live) continue;
     const Json definition = plan.definition_of(table);

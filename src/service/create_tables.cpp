@@ -46,12 +46,15 @@ std::set<std::string> types_of_new_tables(const RestorePlan& plan) {
 // Enum types that the new tables use and the database lacks; types of other kinds must be there.
 void create_types(const RestorePlan& plan) {
   auto used = types_of_new_tables(plan);
-  for (auto& type : plan.source->schema.types()) {
+  auto types = plan.source->schema.types();
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    auto& type = types[i];
     if (string_of(type, "kind") != "enum") continue;
     std::string name = qualified(string_of(type, "schema"), string_of(type, "name"));
     auto found = pg::query("SELECT pg_catalog.to_regtype($1)", {name});
     if (found[0][0]) continue;
     if (std::none_of(used.begin(), used.end(), [&](auto& one) { return one.starts_with(name); })) continue;
+    plan.source->schema.check_encoding(i);
     std::string labels;
     for (auto& label : type.at("labels")) labels += (labels.empty() ? "" : ", ") + quote_literal(label.get<std::string>());
     execute("CREATE TYPE " + name + " AS ENUM (" + labels + ")");
@@ -65,7 +68,7 @@ struct SequenceTarget {
 
 std::vector<SequenceTarget> sequences_of(const RestorePlan& plan, const PlannedTable& table, const std::string& into_schema) {
   std::vector<SequenceTarget> found;
-  for (auto& sequence : plan.source->schema.sequences({table.backup->schema(), table.backup->name()})) {
+  for (auto& sequence : plan.source->schema.sequences(*table.backup)) {
     bool owned = sequence.value("owned", false);
     // a sequence that no column owns stays shared between the copy and the original
     std::string schema = owned && !into_schema.empty() ? into_schema : string_of(sequence, "schema");
@@ -89,11 +92,18 @@ void create_sequences(const RestorePlan& plan, const PlannedTable& table, const 
   }
 }
 
+// As definitions have it: with standard_conforming_strings, which pg::TextForms sets, a backslash stands for itself.
+std::string plain_literal(const std::string& text) {
+  std::string literal = "'";
+  for (char c : text) literal += c == '\'' ? "''" : std::string(1, c);
+  return literal + "'";
+}
+
 std::string default_of(const Json& column, const std::vector<SequenceTarget>& sequences) {
   std::string expression = string_of(column, "default");
   for (auto& sequence : sequences) {
     std::string old_name = qualified(string_of(sequence.definition, "schema"), string_of(sequence.definition, "name"));
-    if (expression == "nextval(" + quote_literal(old_name) + "::regclass)")
+    if (expression == "nextval(" + plain_literal(old_name) + "::regclass)")
       return "nextval(" + quote_literal(qualified(sequence.schema, string_of(sequence.definition, "name"))) + "::regclass)";
   }
   return expression;
@@ -125,7 +135,7 @@ std::string inherits_clause(const RestorePlan& plan, PlannedTable& table, const 
   for (auto& parent : definition.value("inherits", Json::array())) {
     std::string schema = string_of(parent, "schema"), name = string_of(parent, "name");
     bool planned = false;
-    for (auto& other : plan.tables) planned |= other.backup->schema() == schema && other.backup->name() == name && other.result.action != "skipped";
+    for (auto& other : plan.tables) planned |= name_of(*other.backup) == TableName(schema, name) && other.result.action != "skipped";
     std::string target = planned && !into_schema.empty() ? into_schema : schema;
     if ((planned || into_schema.empty()) && relation_exists(target, name))
       parents += (parents.empty() ? "" : ", ") + qualified(target, name);
@@ -146,7 +156,10 @@ std::string create_statement(const RestorePlan& plan, PlannedTable& table, const
     for (auto& column : definition.at("columns")) columns += (columns.empty() ? "\n  " : ",\n  ") + column_definition(column, sequences);
     text += " (" + columns + "\n)" + inherits_clause(plan, table, definition, into_schema);
   }
-  if (definition.contains("partition_by")) text += " PARTITION BY " + string_of(definition, "partition_by");
+  if (definition.contains("partition_by"))
+    text += " PARTITION BY " + string_of(definition, "partition_by");
+  else
+    text += " USING " + quote_identifier(definition.value("access_method", "heap"));  // whatever default_table_access_method is
   return text;
 }
 
@@ -209,6 +222,7 @@ void create_missing_tables(RestorePlan& plan, const std::string& into_schema) {
     const Json definition = plan.definition_of(table);
     if (!definition.is_object())
       throw snapback::error(sqlstate::undefined_table, "table \"" + table.qualified_name() + "\" does not exist", "The backup has no definition to create it from.");
+    plan.source->schema.check_encoding(*table.backup);
     create_table(plan, table, definition, into_schema);
     table.result.action = "created";
     auto described = describe_tables({find_live_table(table.schema, table.name)}, false);

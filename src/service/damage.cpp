@@ -5,6 +5,7 @@
 #include "core/format/backup_reader.hpp"
 #include "pg/call.hpp"
 #include "pg/spi.hpp"
+#include "service/schema_json.hpp"
 
 namespace snapback::service {
 
@@ -33,7 +34,7 @@ std::map<std::size_t, std::string> losses(const std::vector<Problem>& problems) 
 std::string restore_others(const BackupInfo& backup, const Manifest& manifest, const std::map<std::size_t, std::string>& damaged) {
   std::vector<std::string> whole;
   for (std::size_t i = 0; i < manifest.tables.size(); ++i)
-    if (!damaged.count(i)) whole.push_back(pg::qualified(manifest.tables[i].schema(), manifest.tables[i].name()));
+    if (auto [schema, name] = name_of(manifest.tables[i]); !damaged.count(i)) whole.push_back(pg::qualified(schema, name));
   if (whole.empty()) return "No table of it is whole: use another backup, backup_list() shows them.";
   std::string names = "their names";
   if (whole.size() <= shown_tables) {
@@ -59,7 +60,8 @@ snapback::error explain_damage(Repository& repository, const BackupInfo& backup,
   std::size_t shown = 0;
   for (auto& [index, rows] : damaged) {
     if (shown++ == shown_tables) break;
-    lost += (lost.empty() ? "Lost: \"" : "; \"") + manifest.tables[index].schema() + "." + manifest.tables[index].name() + "\"" + (rows.empty() ? "" : " " + rows);
+    auto [schema, name] = name_of(manifest.tables[index]);
+    lost += (lost.empty() ? "Lost: \"" : "; \"") + schema + "." + name + "\"" + (rows.empty() ? "" : " " + rows);
   }
   if (damaged.size() > shown_tables) lost += "; and " + std::to_string(damaged.size() - shown_tables) + " more tables";
   return snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" is damaged", lost + ". " + met.message() + ".", restore_others(backup, manifest, damaged));

@@ -99,8 +99,8 @@ std::vector<std::pair<std::string, std::string>> likely_renames(const PlannedTab
   std::set<std::string> before;
   const Json head = table.backup->head.json();
   for (auto& column : head.at("columns")) {
-    before.insert(string_of(column, "name"));
-    if (dropped.count(string_of(column, "name"))) gone[string_of(column, "type")].push_back(string_of(column, "name"));
+    before.insert(name_of(column));
+    if (dropped.count(name_of(column))) gone[type_of(column)].push_back(name_of(column));
   }
   for (auto& column : live.columns)
     if (!before.count(column.name) && !column.generated) came[column.type_name].push_back(column.name);

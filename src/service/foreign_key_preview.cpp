@@ -4,6 +4,7 @@
 #include <set>
 
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "pg/reference_check.hpp"
 #include "pg/snapshot.hpp"
 #include "service/compare.hpp"
@@ -79,7 +80,7 @@ bool can_be_checked(const End& child, const End& parent) {
         bool there = false;
         const Json head = table->backup->head.json();
         for (auto& column : head.at("columns"))
-          there |= column.at("name") == end->columns[i] && comparable(column.at("type").get<std::string>(), (end == &child ? ours : theirs)->type_name);
+          there |= name_of(column) == end->columns[i] && comparable(type_of(column), (end == &child ? ours : theirs)->type_name);
         if (!there) return false;
       }
   }
@@ -91,7 +92,9 @@ void add_end(const RestorePlan& plan, const End& end, pg::ReferenceSide side, pg
   for (auto* table : end.restored) {
     auto text = plan.source->reader->table_text(table->entry, interrupts);
     RowParser parser(*text);
-    check.add_backup(parser, end.columns, side);
+    std::vector<std::string> keys;
+    for (auto& column : end.columns) keys.push_back(pg::utf8_text(column));
+    check.add_backup(parser, keys, side);
   }
   for (auto& table : end.live) {
     std::vector<AttrNumber> numbers;
@@ -116,7 +119,7 @@ std::string company(const RestorePlan& plan, const End& child, const End& parent
   auto& missing = child.restored.empty() ? child : parent;
   if (!missing.restored.empty()) return "";
   for (auto& entry : plan.source->reader->manifest().tables)
-    if (entry.schema() == missing.table.schema && entry.name() == missing.table.name) return "; restore \"" + missing.table.qualified_name() + "\" along with it";
+    if (name_of(entry) == TableName(missing.table.schema, missing.table.name)) return "; restore \"" + missing.table.qualified_name() + "\" along with it";
   return "";
 }
 

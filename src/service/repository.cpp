@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/storage/posix_location.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "pg/server.hpp"
 #include "pg/settings.hpp"
 #include "pg/spi.hpp"
@@ -96,12 +97,13 @@ bool BackupInfo::uncommitted() const {
   return it != sidecar.backup.end() && it->is_boolean() && it->get<bool>();
 }
 std::string BackupInfo::kind() const { return string_member(sidecar.backup, "kind"); }
-std::string BackupInfo::plan() const { return string_member(sidecar.backup, "plan"); }
+std::string BackupInfo::plan() const { return pg::shown_text(string_member(sidecar.backup, "plan")); }
 std::string BackupInfo::expires_at() const {
   if (sidecar.pinned || !is_own) return "";
   return expiry ? *expiry : string_member(sidecar.backup, "expires_at");
 }
-std::string BackupInfo::taken_by() const { return string_member(sidecar.backup, "role"); }
+std::string BackupInfo::taken_by() const { return pg::shown_text(string_member(sidecar.backup, "role")); }
+std::string BackupInfo::database() const { return pg::shown_text(string_member(sidecar.backup, "database")); }
 bool BackupInfo::wide() const {
   auto it = sidecar.backup.find("all_tables");
   return it != sidecar.backup.end() && it->is_boolean() && it->get<bool>();
@@ -151,7 +153,7 @@ BackupInfo Repository::describe(const StoredFile& file) {
     info.problem = "the file holds " + std::to_string(file.size) + " bytes instead of " + std::to_string(info.sidecar.size);
   } else if (!info.sidecar.problem.empty()) {
     info.state = "damaged";
-    info.problem = info.sidecar.problem;
+    info.problem = pg::shown_text(info.sidecar.problem);
   } else {
     info.state = info.is_own ? "good" : "foreign";
   }

@@ -26,7 +26,7 @@ DatabaseIdentity this_database();
 struct BackupInfo {
   std::string id;
   std::string state;  // good, damaged, unreadable, foreign, writing
-  Sidecar sidecar;    // filled from the file's manifest when the sidecar file is missing
+  Sidecar sidecar;    // in UTF-8; filled from the file's manifest when the sidecar file is missing
   std::string file_name;
   std::uint64_t stored_bytes = 0;
   std::string problem;
@@ -39,6 +39,7 @@ struct BackupInfo {
   std::string plan() const;   // the plan that made it; empty: by hand
   std::string expires_at() const;  // UTC; empty: it does not, or it cannot be told ahead
   std::string taken_by() const;
+  std::string database() const;
   bool wide() const;          // taken with tables null
 };
 

@@ -155,6 +155,7 @@ void write_everything(RestorePlan& plan, const RestoreRequest& request, const st
 void preview_table(const RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, pg::Progress& progress) {
   if (table.result.action == "skipped") return;
   if (!table.live) {
+    plan.source->schema.check_encoding(*table.backup);
     table.result.action = "create";
     table.result.inserted = table.backup->row_count;
     return;
@@ -212,8 +213,10 @@ RestoreOutcome outcome_of(const RestorePlan& plan, std::vector<RestoredTable> ex
 }
 
 RestoreOutcome preview(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, pg::Progress& progress) {
+  pg::CallerForms planning;  // definitions of live tables are to have the backup's forms, names are looked up in the caller's path
   std::vector<ForeignKeyDescription> keys;
   auto plan = lock_and_plan(std::make_shared<RestoreSource>(repository, backup), request, {AccessShareLock, {}}, keys);
+  planning.close();
   pg::TextForms forms;
   std::vector<RestoredTable> extra;
   for (auto& table : plan.tables) {
@@ -229,6 +232,7 @@ RestoreOutcome preview(Repository& repository, const RestoreRequest& request, co
 }
 
 RestoreOutcome perform(Repository& repository, const RestoreRequest& request, const BackupInfo& backup, bool uncommitted, bool keep, pg::Progress& progress) {
+  pg::CallerForms planning;
   std::vector<ForeignKeyDescription> keys;
   Locks locks{request.mode == "replace" ? AccessExclusiveLock : ShareRowExclusiveLock, {}};
   auto source = std::make_shared<RestoreSource>(repository, backup);
@@ -236,6 +240,7 @@ RestoreOutcome perform(Repository& repository, const RestoreRequest& request, co
   pg::fault_point("restore.roads_chosen");
   progress.phase(pg::Phase::locking);
   auto plan = lock_and_plan(source, request, locks, keys);
+  planning.close();
   pg::TextForms forms;
   std::string safety;
   if (request.safety_backup && keep) {
@@ -287,7 +292,7 @@ void verify_restore(Repository& repository, BackupInfo& info, pg::Progress& prog
   request.backup_id = info.id;
   request.into_schema = "snapback_verify_" + info.id.substr(info.id.size() - 8);
   request.safety_backup = false;
-  request.from_database = info.sidecar.backup.value("database", "");
+  request.from_database = info.database();
   pg::in_subtransaction([&] { perform(repository, request, info, false, false, progress); }, [](const std::string&) { return false; }, false);
   info.sidecar.verified = "restore";
   info.sidecar.verified_at = now_utc();

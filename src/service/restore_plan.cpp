@@ -68,15 +68,15 @@ void refuse_other_kind(const TableDescription& live, bool partitioned) {
                         std::string("It is ") + is + " now; in the backup it is " + (partitioned ? "a partitioned table." : "an ordinary table."), "Rename it, or restore with into_schema.");
 }
 
-// True when a row of the backup has one of the columns.
-bool has_values(const RestorePlan& plan, std::size_t entry, const std::set<std::string>& columns) {
+// True when a row of the backup has one of the keys.
+bool has_values(const RestorePlan& plan, std::size_t entry, const std::set<std::string>& keys) {
   pg::ServerInterrupts interrupts;
   auto text = plan.source->reader->table_text(entry, interrupts);
   RowParser parser(*text);
   while (parser.next_row()) {
     std::string_view key;
     while (parser.next_key(key)) {
-      if (columns.count(std::string(key))) return true;
+      if (keys.count(std::string(key))) return true;
       parser.skip_value();
     }
   }
@@ -99,7 +99,7 @@ RestorePlan make_plan(const std::shared_ptr<RestoreSource>& source, const Restor
   const BackupInfo& backup = source->backup;
   const Manifest& manifest = source->reader->manifest();
   std::vector<TableName> names;
-  for (auto& entry : manifest.tables) names.emplace_back(entry.schema(), entry.name());
+  for (auto& entry : manifest.tables) names.push_back(name_of(entry));
   PartitionTree tree(source->schema, manifest);
   auto picked = pick_tables(request.tables, names, backup.id);
 
@@ -123,6 +123,7 @@ RestorePlan make_plan(const std::shared_ptr<RestoreSource>& source, const Restor
       table.result.action = "skipped";
       table.result.notes.push_back("it was a " + table.backup->head.kind());
     }
+    if (table.result.action.empty() && !has_exact_name(*table.backup)) source->schema.check_encoding(*table.backup);
     Oid original = find_live_table(names[index].first, names[index].second);
     Oid target = request.into_schema.empty() ? original : find_live_table(table.schema, table.name);
     if (!request.tables && request.into_schema.empty() && OidIsValid(target) && migration_tables.count(table.name)) {
@@ -175,16 +176,18 @@ RestoreTargets targets_of(const RestorePlan& plan) {
 
 pg::ColumnMapping map_columns(const RestorePlan& plan, PlannedTable& table, const TableDescription& live, bool allow_loss) {
   pg::ColumnMapping mapping;
-  std::set<std::string> dropped, present;
+  std::set<std::string> dropped, dropped_keys, present;
   const Json head = table.backup->head.json();
   for (auto& column : head.at("columns")) {
     pg::ColumnTarget target;
     target.name = column.at("name").get<std::string>();
     target.form = column;
-    present.insert(target.name);
-    auto* found = live.column(target.name);
+    const std::string name = name_of(column);
+    present.insert(name);
+    auto* found = live.column(name);
     if (found == nullptr || found->generated) {
-      dropped.insert(target.name);
+      dropped.insert(name);
+      dropped_keys.insert(target.name);
       mapping.identical = false;
       mapping.columns.push_back(std::move(target));
       continue;
@@ -193,10 +196,10 @@ pg::ColumnMapping map_columns(const RestorePlan& plan, PlannedTable& table, cons
     target.typmod = found->typmod;
     target.position = found->number - 1;
     mapping.kept.push_back(found->number);
-    std::string was = column.at("type").get<std::string>();
+    std::string was = type_of(column);
     if (was != found->type_name) {
       mapping.identical = false;
-      table.result.notes.push_back("column \"" + target.name + "\" changed its type from " + was + " to " + found->type_name + ": values are converted");
+      table.result.notes.push_back("column \"" + name + "\" changed its type from " + was + " to " + found->type_name + ": values are converted");
     }
     mapping.columns.push_back(std::move(target));
   }
@@ -213,7 +216,7 @@ pg::ColumnMapping map_columns(const RestorePlan& plan, PlannedTable& table, cons
       table.result.notes.push_back(rename);
       renames += (renames.empty() ? "" : "; ") + rename;
     }
-    if (!allow_loss && has_values(plan, table.entry, dropped))
+    if (!allow_loss && has_values(plan, table.entry, dropped_keys))
       throw snapback::error(sqlstate::datatype_mismatch, "table \"" + table.qualified_name() + "\" no longer has all columns of the backup",
                             "The backup has values in " + list + ", which the table lacks or computes itself now" + (renames.empty() ? "." : "; " + renames + "."),
                             "Add the columns, restore with into_schema, or discard those values with allow_loss => true.");

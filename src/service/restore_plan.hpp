@@ -52,7 +52,7 @@ struct RestorePlan {
 
   std::vector<Oid> live_tables() const;   // every live relation that is read or written, in OID order
   // From the schema part; null when it is not there.
-  Json definition_of(const PlannedTable& table) const { return source->schema.table({table.backup->schema(), table.backup->name()}); }
+  Json definition_of(const PlannedTable& table) const { return source->schema.table(*table.backup); }
 };
 
 // Picks the tables, finds the live ones and checks the user's rights on them. Takes no lock: to be called again once locks are held, and compared.

@@ -62,7 +62,7 @@ void check_row_access(const BackupInfo& backup, const std::vector<RowAccess>& ta
 }
 
 void check_origin(const BackupInfo& backup, const std::string& from_database) {
-  std::string origin = backup.sidecar.backup.value("database", "");
+  std::string origin = backup.database();
   if (backup.is_own) {
     if (!from_database.empty() && from_database != origin)
       throw snapback::error(sqlstate::invalid_parameter_value, "backup \"" + backup.id + "\" is not from database \"" + printable(from_database) + "\"",

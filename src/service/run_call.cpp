@@ -3,6 +3,7 @@
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 
 namespace snapback::service {
 
@@ -45,13 +46,13 @@ Function find_function(const std::string& kind) {
 
 pg::Cell text_of(const std::string& name, const Json& value) {
   if (value.is_null()) return std::nullopt;
-  if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return value.dump();
+  if (value.is_string()) return pg::server_text(value.get<std::string>());
+  if (!value.is_array()) return pg::server_text(value.dump());
   std::vector<std::string> items;
   for (auto& item : value) {
     if (!item.is_string())
       throw snapback::error(sqlstate::invalid_parameter_value, "argument \"" + printable(name) + "\" must be a list of texts", "", "For example {\"tables\": [\"courses\", \"quiz_*\"]}.");
-    items.push_back(item.get<std::string>());
+    items.push_back(pg::server_text(item.get<std::string>()));
   }
   return pg::array_literal(items);
 }

@@ -5,6 +5,7 @@
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "pg/fault.hpp"
 #include "pg/identity.hpp"
 #include "pg/politeness.hpp"
@@ -66,7 +67,7 @@ void run_subtransaction_ended(SubXactEvent event, SubTransactionId, SubTransacti
 pg::RunAs as_bookkeeper() { return pg::RunAs(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE); }
 
 Json parse_arguments(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
+  Json json = Json::parse(pg::utf8_text(text), nullptr, false);
   if (!json.is_object())
     throw snapback::error(sqlstate::invalid_parameter_value, "argument \"args\" must be a JSON object", "", "For example '{\"label\": \"from the console\"}'.");
   return json;
@@ -88,7 +89,7 @@ std::optional<ClaimedRun> claim(std::int64_t run_id) {
   if (rows.empty()) return std::nullopt;
   auto& row = rows[0];
   this_run() = {run_id, row[4].value_or(""), row[5].value_or("")};
-  ClaimedRun run{*row[0], *row[1], row[2].value_or(""), Json::parse(*row[3]), ""};
+  ClaimedRun run{*row[0], *row[1], row[2].value_or(""), Json::parse(pg::utf8_text(*row[3])), ""};
   if (!current_run().plan.empty())
     for (auto& plan : pg::query("SELECT lock_budget FROM snapback.plan WHERE plan = $1", {current_run().plan})) run.lock_budget = *plan[0];
   return run;
@@ -141,7 +142,7 @@ void write_outcome(std::int64_t run_id, const std::string& kind, const Outcome& 
       UPDATE snapback.run SET state = $2, finished_at = pg_catalog.clock_timestamp(), rows = $3::bigint, bytes = $4::bigint, backup_id = $5, sqlstate = $6, message = $7, result = $8::jsonb
        WHERE run_id = $1::bigint)",
              {std::to_string(run_id), outcome.state, figures.rows, figures.bytes, figures.backup_id, cell(outcome.sqlstate), cell(outcome.message),
-              shown.is_null() ? pg::Cell() : pg::Cell(shown.dump())});
+              shown.is_null() ? pg::Cell() : pg::Cell(pg::shown_text(shown.dump()))});
   if (outcome.state == "succeeded" || outcome.state == "cancelled") close_slot(run_id);
 }
 
@@ -181,7 +182,7 @@ Outcome work(std::int64_t run_id, const ClaimedRun& run) {
     if (!run.lock_budget.empty()) pg::be_polite(run.lock_budget);
     role.emplace(role_of(run.role), SECURITY_LOCAL_USERID_CHANGE);
     auto rows = pg::modify_as_is(call.sql, call.values);
-    outcome.result = Json::parse(rows.at(0).at(0).value_or("[]"));
+    outcome.result = Json::parse(pg::utf8_text(rows.at(0).at(0).value_or("[]")));
     if (run.kind != "restore") return;
     auto bookkeeper = as_bookkeeper();
     write_outcome(run_id, run.kind, outcome);
@@ -253,7 +254,7 @@ std::int64_t queue_run(const RunRequest& request) {
   auto rows = pg::modify(R"(
       INSERT INTO snapback.run (kind, plan, due, attempt, role_name, arguments, search_path)
       VALUES ($1, $2, $3::timestamptz, $4::integer, $5, $6::jsonb, $7) RETURNING run_id)",
-                         {request.kind, request.plan, request.due, std::to_string(request.attempt), request.role, request.arguments.dump(), request.search_path});
+                         {request.kind, request.plan, request.due, std::to_string(request.attempt), request.role, pg::server_text(request.arguments.dump()), request.search_path});
   std::int64_t run_id = std::stoll(*rows[0][0]);
   queued_runs().push_back({run_id, GetCurrentTransactionNestLevel()});
   return run_id;

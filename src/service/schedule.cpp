@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/plan/due.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "pg/identity.hpp"
 #include "pg/settings.hpp"
 #include "pg/wake_table.hpp"
@@ -30,8 +31,10 @@ RunRequest request_for(const Plan& plan) {
   request.kind = "create";
   request.role = plan.owner;
   request.plan = plan.name;
-  request.arguments["label"] = plan.name;
-  if (plan.tables) request.arguments["tables"] = *plan.tables;
+  request.arguments["label"] = pg::shown_utf8(plan.name);
+  if (plan.tables) request.arguments["tables"] = Json::array();
+  if (plan.tables)
+    for (auto& table : *plan.tables) request.arguments["tables"].push_back(pg::shown_utf8(table));
   request.arguments["verify"] = plan.verify;
   if (plan.encrypt && *plan.encrypt) request.arguments["encrypt"] = true;
   return request;

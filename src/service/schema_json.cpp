@@ -1,11 +1,30 @@
 #include "service/schema_json.hpp"
 
+#include "core/error.hpp"
+#include "pg/encoding.hpp"
 #include "pg/row_writer.hpp"
+#include "pg/server.hpp"
 #include "pg/spi.hpp"
 
 namespace snapback::service {
 
 namespace {
+
+std::string in_utf8(const std::string& text, const std::string& whose) {
+  if (auto utf8 = pg::exact_utf8_text(text)) return *utf8;
+  throw snapback::error(sqlstate::feature_not_supported, "cannot back up " + whose + ": a name or definition of it has no equal in UTF-8",
+                        "The encoding of this database is " + pg::database_encoding() + ", the text is \"" + printable(pg::shown_utf8(text)) + "\".",
+                        "Leave it out with exclude, or rename or redefine what has this text.");
+}
+
+// Names and definitions are as the catalog has them; the file is UTF-8.
+void convert_texts(Json& json, const std::string& whose) {
+  if (json.is_string()) {
+    json = in_utf8(json.get_ref<const std::string&>(), whose);
+  } else if (json.is_structured()) {
+    for (auto& part : json) convert_texts(part, whose);
+  }
+}
 
 Json column_to_json(const ColumnDescription& column) {
   Json json{{"name", column.name}, {"type", column.type_name}};
@@ -42,6 +61,7 @@ const char* table_kind(char kind) {
 Json table_to_json(const TableDescription& table) {
   Json json{{"schema", table.schema}, {"name", table.name}, {"kind", table_kind(table.kind)}, {"owner", table.owner_name}};
   if (table.persistence == 'u') json["unlogged"] = true;
+  if (table.kind == RELKIND_RELATION && table.access_method != "heap") json["access_method"] = table.access_method;
   if (!table.partition_key.empty()) json["partition_by"] = table.partition_key;
   if (table.is_partition) json["partition_of"] = {{"schema", table.parent_schema}, {"name", table.parent_name}, {"bound", table.partition_bound}};
   for (auto& [schema, name] : table.inherits) json["inherits"].push_back({{"schema", schema}, {"name", name}});
@@ -83,7 +103,7 @@ Json sequence_to_json(const SequenceDescription& sequence) {
           {"column", sequence.owner_column}};
 }
 
-// The enum types among types of columns, or of their elements.
+// The enum types among types of columns, or of their elements. In UTF-8.
 Json enums_to_json(const std::vector<Oid>& types) {
   Json json = Json::array();
   for (auto& row : pg::query(R"(
@@ -93,9 +113,8 @@ Json enums_to_json(const std::vector<Oid>& types) {
          AND (t.oid = ANY ($1::oid[]) OR t.oid IN (SELECT a.typelem FROM pg_catalog.pg_type a WHERE a.oid = ANY ($1::oid[])))
        ORDER BY 1, 2)",
                          {oid_array(types)})) {
-    Json labels = Json::parse(row[2].value_or("[]"), nullptr, false);
-    if (labels.is_discarded()) labels = row[2].value_or("");  // not UTF-8: the backup is refused when its texts are looked at
-    json.push_back({{"schema", row[0].value_or("")}, {"name", row[1].value_or("")}, {"kind", "enum"}, {"labels", std::move(labels)}});
+    std::string schema = row[0].value_or(""), name = row[1].value_or(""), whose = "type \"" + schema + "." + name + "\"";
+    json.push_back({{"schema", in_utf8(schema, whose)}, {"name", in_utf8(name, whose)}, {"kind", "enum"}, {"labels", Json::parse(in_utf8(row[2].value_or("[]"), whose))}});
   }
   return json;
 }
@@ -104,8 +123,14 @@ Json enums_to_json(const std::vector<Oid>& types) {
 
 void SchemaText::add(const TableDescription& table) {
   for (auto& column : table.columns) types_.insert(column.type);
-  for (auto& sequence : table.sequences) append(sequences_, sequence_to_json(sequence));
-  append(tables_, table_to_json(table));
+  for (auto& sequence : table.sequences) {
+    Json json = sequence_to_json(sequence);
+    convert_texts(json, "sequence \"" + sequence.schema + "." + sequence.name + "\"");
+    append(sequences_, json);
+  }
+  Json json = table_to_json(table);
+  convert_texts(json, "table \"" + table.qualified_name() + "\"");
+  append(tables_, json);
 }
 
 std::string SchemaText::finish() {
@@ -115,7 +140,6 @@ std::string SchemaText::finish() {
 }
 
 void SchemaText::append(std::string& list, const Json& part) {
-  look_(part);
   if (!list.empty()) list += ',';
   list += dump_object(part, "the schema");
 }
@@ -124,7 +148,7 @@ BackupSchema::BackupSchema(BackupReader& reader) {
   auto name_in = [](const Json& object, const char* schema, const char* name) { return TableName(string_of(object, schema), string_of(object, name)); };
   reader.schema([&](const std::string& list, Json& element) {
     if (list == "types") {
-      types_.push_back(std::move(element));
+      types_.push_back(element.dump());
     } else if (list == "sequences") {
       sequences_of_.emplace(name_in(element, "table_schema", "table_name"), sequences_.size());
       sequences_.push_back(element.dump());
@@ -137,16 +161,81 @@ BackupSchema::BackupSchema(BackupReader& reader) {
   });
 }
 
-Json BackupSchema::table(const TableName& name) const {
-  auto found = tables_.find(name);
-  return found == tables_.end() ? Json() : Json::parse(found->second);
+namespace {
+
+Json in_server_encoding(const std::string& text) {
+  Json json = Json::parse(text);
+  pg::show_texts(json);
+  return json;
 }
 
-std::vector<Json> BackupSchema::sequences(const TableName& table) const {
+void refuse_missing_text(const std::string& text, const std::string& whose) {
+  auto here = pg::exact_server_text(text);
+  if (!here)
+    throw snapback::error(sqlstate::untranslatable_character, "cannot create " + whose + ": a name or definition of it has no equal in encoding " + pg::database_encoding(),
+                          "The text is \"" + printable(pg::shown_text(text)) + "\".", "Restore it into a database of encoding UTF8, or leave it out with tables.");
+}
+
+// A name longer than the server takes would be cut, and another could be meant by it.
+void refuse_long_name(const std::string& name, const std::string& whose) {
+  std::string here = pg::shown_text(name);
+  if (here.size() >= NAMEDATALEN)
+    throw snapback::error(sqlstate::name_too_long, "cannot create " + whose + ": a name of it is too long in encoding " + pg::database_encoding(),
+                          "It takes " + std::to_string(here.size()) + " bytes, at most " + std::to_string(NAMEDATALEN - 1) + " fit: \"" + printable(here) + "\".",
+                          "Restore it into a database of the encoding it comes from.");
+}
+
+void refuse_untranslatable(const Json& json, const std::string& whose) {
+  if (json.is_string()) refuse_missing_text(json.get_ref<const std::string&>(), whose);
+  if (!json.is_structured()) return;
+  for (auto& [key, part] : json.items()) {
+    if (key == "owner") continue;  // a role that is not here, then
+    refuse_untranslatable(part, whose);
+    if ((key == "name" || key == "schema") && part.is_string()) refuse_long_name(part.get_ref<const std::string&>(), whose);
+  }
+}
+
+}  // namespace
+
+TableName name_of(const TableEntry& table) { return {pg::shown_text(table.schema()), pg::shown_text(table.name())}; }
+
+std::string name_of(const Json& column) { return pg::shown_text(column.at("name").get_ref<const std::string&>()); }
+
+std::string type_of(const Json& column) { return pg::shown_text(column.at("type").get_ref<const std::string&>()); }
+
+bool has_exact_name(const TableEntry& table) { return pg::exact_server_text(table.schema()) && pg::exact_server_text(table.name()); }
+
+std::vector<Json> BackupSchema::types() const {
   std::vector<Json> found;
-  auto [begin, end] = sequences_of_.equal_range(table);
-  for (auto it = begin; it != end; ++it) found.push_back(Json::parse(sequences_[it->second]));
+  for (auto& text : types_) found.push_back(in_server_encoding(text));
   return found;
+}
+
+Json BackupSchema::table(const TableEntry& table) const {
+  auto found = tables_.find({table.schema(), table.name()});
+  return found == tables_.end() ? Json() : in_server_encoding(found->second);
+}
+
+std::vector<Json> BackupSchema::sequences(const TableEntry& table) const {
+  std::vector<Json> found;
+  auto [begin, end] = sequences_of_.equal_range({table.schema(), table.name()});
+  for (auto it = begin; it != end; ++it) found.push_back(in_server_encoding(sequences_[it->second]));
+  return found;
+}
+
+void BackupSchema::check_encoding(std::size_t type) const {
+  const Json definition = Json::parse(types_[type]);
+  refuse_untranslatable(definition, "type \"" + pg::shown_text(string_of(definition, "schema") + "." + string_of(definition, "name")) + "\"");
+}
+
+void BackupSchema::check_encoding(const TableEntry& table) const {
+  auto [schema, name] = name_of(table);
+  std::string whose = "table \"" + schema + "." + name + "\"";
+  refuse_missing_text(table.schema(), whose);
+  refuse_missing_text(table.name(), whose);
+  if (auto found = tables_.find({table.schema(), table.name()}); found != tables_.end()) refuse_untranslatable(Json::parse(found->second), whose);
+  auto [begin, end] = sequences_of_.equal_range({table.schema(), table.name()});
+  for (auto it = begin; it != end; ++it) refuse_untranslatable(Json::parse(sequences_[it->second]), whose);
 }
 
 std::vector<TableName> BackupSchema::parents(const TableName& table) const {
@@ -156,20 +245,22 @@ std::vector<TableName> BackupSchema::parents(const TableName& table) const {
 
 std::vector<Json> BackupSchema::all_sequences() const {
   std::vector<Json> all;
-  for (auto& text : sequences_) all.push_back(Json::parse(text));
+  for (auto& text : sequences_) all.push_back(in_server_encoding(text));
   return all;
 }
 
 Json table_head(const TableDescription& table) {
-  Json head{{"schema", table.schema}, {"name", table.name}, {"kind", table_kind(table.kind)}, {"oid", table.oid}};
+  const std::string whose = "table \"" + table.qualified_name() + "\"";
+  Json head{{"schema", in_utf8(table.schema, whose)}, {"name", in_utf8(table.name, whose)}, {"kind", table_kind(table.kind)}, {"oid", table.oid}};
   head["columns"] = Json::array();
   if (table.kind != RELKIND_PARTITIONED_TABLE)
     for (auto* column : table.stored_columns()) {
-      Json json{{"name", column->name}, {"type", column->type_name}};
+      Json json{{"name", in_utf8(column->name, whose)}, {"type", in_utf8(column->type_name, whose)}};
       json.update(pg::value_form(column->type, "column \"" + column->name + "\" of table \"" + table.qualified_name() + "\""));
       head["columns"].push_back(std::move(json));
     }
   head["key"] = table.key_numbers().empty() ? Json::array() : Json(table.primary_key);
+  convert_texts(head["key"], whose);
   return head;
 }
 

@@ -10,6 +10,7 @@
 #include "pg/settings.hpp"
 #include "pg/spi.hpp"
 #include "service/catalog.hpp"
+#include "service/schema_json.hpp"
 
 extern "C" {
 #include "access/relation.h"
@@ -376,7 +377,7 @@ BackupInfo choose_backup(Repository& repository, const std::string& id, const st
   auto path = path_positions();
   return repository.latest([&](const Manifest& manifest) {
     Names held;
-    for (auto& table : manifest.tables) held.emplace_back(table.schema(), table.name());
+    for (auto& table : manifest.tables) held.push_back(name_of(table));
     return std::all_of(patterns.begin(), patterns.end(), [&](auto& pattern) { return !matches_in(pattern, held, path).empty(); });
   });
 }

@@ -42,7 +42,7 @@ void advance_sequences(RestorePlan& plan) {
   for (auto& table : plan.tables) {
     if (!table.live) continue;
     std::vector<TableDescription> described;
-    for (auto& wanted : plan.source->schema.sequences({table.backup->schema(), table.backup->name()})) {
+    for (auto& wanted : plan.source->schema.sequences(*table.backup)) {
       if (described.empty()) described = describe_tables({table.live->oid}, true);
       if (described.empty()) continue;
       auto* live = find_live(described[0], wanted);

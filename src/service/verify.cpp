@@ -7,6 +7,7 @@
 #include "core/backup_id.hpp"
 #include "core/error.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "pg/fault.hpp"
 #include "pg/row_reader.hpp"
 #include "pg/server.hpp"
@@ -17,6 +18,7 @@
 #include "pg/type_names.hpp"
 #include "pg/values/type_shape.hpp"
 #include "service/restore.hpp"
+#include "service/schema_json.hpp"
 
 namespace snapback::service {
 
@@ -56,7 +58,7 @@ std::vector<pg::ColumnTarget> verify_targets(const Json& head) {
     target.position = static_cast<int>(targets.size());
     Oid type = InvalidOid;
     int32 typmod = -1;
-    if (pg::find_type(column.at("type").get<std::string>(), type, typmod) && !names_objects(*pg::values::inspect_type(type, typmod, "column \"" + target.name + "\"", false))) {
+    if (pg::find_type(type_of(column), type, typmod) && !names_objects(*pg::values::inspect_type(type, typmod, "column \"" + name_of(column) + "\"", false))) {
       target.type = type;
       target.typmod = typmod;
     }
@@ -118,7 +120,7 @@ void store_result(Repository& repository, const BackupInfo& backup, const Verify
 }  // namespace
 
 bool is_refused_value(const std::string& sqlstate) {
-  static const std::set<std::string> missing = {"3F000", "42704", "42883", "42P01"};
+  static const std::set<std::string> missing = {"3F000", "42622", "42704", "42883", "42P01"};
   return pg::is_data_error(sqlstate) || missing.count(sqlstate) != 0;
 }
 
@@ -133,7 +135,7 @@ std::vector<Problem> check_backup_content(BackupReader& reader, pg::Progress& pr
         if (!refused) return;
         Problem problem;
         problem.code = refused->sqlstate == sqlstate::data_corrupted ? "row" : "value";
-        problem.message = "table \"" + table.schema() + "." + table.name() + "\": " + refused->message;
+        problem.message = "table \"" + table.schema() + "." + table.name() + "\": " + pg::shown_utf8(refused->message);
         problem.table_index = static_cast<long>(index);
         problem.first_row = problem.last_row = parser.row_number();
         problems.push_back(std::move(problem));
@@ -182,7 +184,7 @@ VerifyResult verify_backup(const std::string& id, const std::string& level) {
     if (failure) {
       Problem problem;
       problem.code = "restore";
-      problem.message = failure->message;
+      problem.message = pg::shown_utf8(failure->message);
       result.problems.push_back(std::move(problem));
       result.ok = false;
     }

@@ -1,6 +1,7 @@
 #include "sql/arguments.hpp"
 
 #include "core/error.hpp"
+#include "pg/encoding.hpp"
 
 extern "C" {
 #include "catalog/pg_proc.h"
@@ -36,7 +37,7 @@ std::string seconds_text(double seconds) {
 Cell string_cell(const Json& object, const char* key) {
   auto it = object.find(key);
   if (it == object.end() || !it->is_string() || it->get_ref<const std::string&>().empty()) return std::nullopt;
-  return it->get<std::string>();
+  return pg::shown_text(it->get_ref<const std::string&>());
 }
 
 }  // namespace
@@ -137,7 +138,7 @@ std::vector<Cell> backup_info_row(const service::BackupInfo& backup) {
   auto number = [&](std::uint64_t value) -> Cell { return known ? Cell(std::to_string(value)) : Cell(); };
   std::vector<std::string> warnings;
   if (known && object.contains("warnings"))
-    for (auto& warning : object["warnings"]) warnings.push_back(warning.get<std::string>());
+    for (auto& warning : object["warnings"]) warnings.push_back(pg::shown_text(warning.get<std::string>()));
   Cell not_captured;
   if (known && object.contains("not_captured") && object["not_captured"].is_object()) not_captured = object["not_captured"].dump();
   return {backup.id,

@@ -150,7 +150,8 @@ SNAPBACK_FUNCTION(backup_show) {
   std::vector<std::vector<Cell>> rows;
   for (auto& table : reader->manifest().tables) {
     std::string note = table_note(table.head.kind());
-    rows.push_back({table.head.kind().empty() ? "table" : table.head.kind(), table.schema(), table.name(), std::to_string(table.row_count), std::to_string(table.logical_bytes),
+    auto [schema, name] = service::name_of(table);
+    rows.push_back({table.head.kind().empty() ? "table" : table.head.kind(), schema, name, std::to_string(table.row_count), std::to_string(table.logical_bytes),
                     std::to_string(table.stored_bytes), table.fingerprint.to_hex(), note.empty() ? Cell() : Cell(note)});
   }
   for (auto& sequence : service::BackupSchema(*reader).all_sequences())
@@ -171,7 +172,7 @@ SNAPBACK_FUNCTION(backup_verify) {
   char seconds[64];
   snprintf(seconds, sizeof(seconds), "%.3f", result.seconds);
   return composite_result(fcinfo, {result.backup_id, boolean_cell(result.ok), result.level, std::to_string(result.tables), std::to_string(result.rows), seconds,
-                                   std::to_string(result.problems.size()), problems_to_json(result).dump()});
+                                   std::to_string(result.problems.size()), pg::shown_text(problems_to_json(result).dump())});
 }
 
 SNAPBACK_FUNCTION(backup_compare) {
@@ -191,7 +192,8 @@ SNAPBACK_FUNCTION(backup_download) {
   if (!service::may_restore_everything()) {
     auto reader = repository.open(backup);
     for (auto& table : reader->manifest().tables) {
-      access.push_back({table.schema(), table.name(), table.head.oid(), service::find_live_table(table.schema(), table.name())});
+      auto [schema, name] = service::name_of(table);
+      access.push_back({schema, name, table.head.oid(), service::find_live_table(schema, name)});
       pg::relation_visited();
     }
     service::check_row_access(backup, access, "download");

@@ -1,5 +1,6 @@
 #include "pg/values/jsonb_writer.hpp"
 
+#include "pg/values/jsonb_builder.hpp"
 #include "pg/values/scalars.hpp"
 #include "pg/values/text.hpp"
 
@@ -86,6 +87,16 @@ bool looks_like_hex(const JsonbContainer* root) {
   return JBE_OFFLENFLD(root->children[0]) == 4 && memcmp(root->children + 2, "$hex", 4) == 0;
 }
 
+// The order of keys goes by their bytes, so it is another in each encoding: written is that of UTF-8, which makes a document one text wherever it is stored. What the builder does not
+// take (very long or deep documents) keeps the order it has.
+void write_converted(Out& out, const char* utf8, std::size_t size) {
+  static auto* const builder = new JsonbBuilder;  // never freed: an object with a destructor would go in exit()
+  if (builder->build({utf8, size}))
+    write_container(out, reinterpret_cast<const JsonbContainer*>(builder->body().data()));
+  else
+    write_raw(out, utf8, size);
+}
+
 }  // namespace
 
 void write_jsonb(Out& out, const void* jsonb) {
@@ -100,7 +111,9 @@ void write_jsonb(Out& out, const void* jsonb) {
   const std::size_t size = strlen(text);
   std::size_t utf8_size;
   const char* utf8 = wrapped ? nullptr : exact_utf8(text, size, utf8_size);
-  if (utf8 != nullptr)
+  if (utf8 != nullptr && utf8 != text)
+    write_converted(out, utf8, utf8_size);
+  else if (utf8 != nullptr)
     write_raw(out, utf8, utf8_size);
   else
     write_hex_object(out, text, size);

@@ -115,20 +115,6 @@ bool has_high_byte(const char* text, std::size_t size) {
   return false;
 }
 
-// Converts all of a text or returns null.
-char* convert(int source, int target, const char* text, std::size_t size, std::size_t& made) {
-  const Oid proc = FindDefaultConversionProc(source, target);
-  const std::size_t room = size * MAX_CONVERSION_GROWTH + 1;
-  if (!OidIsValid(proc) || room > INT_MAX) return nullptr;
-  auto* result = static_cast<unsigned char*>(MemoryContextAllocHuge(CurrentMemoryContext, room));
-  auto* input = reinterpret_cast<unsigned char*>(const_cast<char*>(text));
-  const int done = pg_do_encoding_conversion_buf(proc, source, target, input, static_cast<int>(size), result, static_cast<int>(room), true);
-  made = strlen(reinterpret_cast<char*>(result));
-  if (static_cast<std::size_t>(done) == size) return reinterpret_cast<char*>(result);
-  pfree(result);
-  return nullptr;
-}
-
 void write_long(Out& out, const char* text, std::size_t size) {
   out.put('"');
   out.flushed().append_escaped(text, size);
@@ -180,6 +166,19 @@ bool is_utf8(const char* text, std::size_t size) {
   return pg_encoding_verifymbstr(PG_UTF8, text, static_cast<int>(size)) == static_cast<int>(size);
 }
 
+char* convert(int source, int target, const char* text, std::size_t size, std::size_t& made) {
+  const Oid proc = FindDefaultConversionProc(source, target);
+  const std::size_t room = size * MAX_CONVERSION_GROWTH + 1;
+  if (!OidIsValid(proc) || room > INT_MAX) return nullptr;
+  auto* result = static_cast<unsigned char*>(MemoryContextAllocHuge(CurrentMemoryContext, room));
+  auto* input = reinterpret_cast<unsigned char*>(const_cast<char*>(text));
+  const int done = pg_do_encoding_conversion_buf(proc, source, target, input, static_cast<int>(size), result, static_cast<int>(room), true);
+  made = strlen(reinterpret_cast<char*>(result));
+  if (static_cast<std::size_t>(done) == size) return reinterpret_cast<char*>(result);
+  pfree(result);
+  return nullptr;
+}
+
 const char* exact_utf8(const char* text, std::size_t size, std::size_t& utf8_size) {
   const int encoding = GetDatabaseEncoding();
   utf8_size = size;
@@ -213,8 +212,9 @@ void write_text(Out& out, const char* text, std::size_t size) {
 }
 
 void write_utf8(Out& out, const char* text, std::size_t size, const char* type) {
-  if (!write_as_it_is(out, text, size))
-    ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE), errmsg("a value of type %s holds text that is not valid UTF-8", type)));
+  if (write_as_it_is(out, text, size)) return;
+  if (!is_utf8(text, size)) ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE), errmsg("a value of type %s holds text that is not valid UTF-8", type)));
+  write_long(out, text, size);
 }
 
 std::string json_label(std::string_view name) {

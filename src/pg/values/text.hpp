@@ -25,6 +25,9 @@ void write_hex_object(Out& out, const char* bytes, std::size_t size);
 // True when the bytes, as they are, are valid UTF-8 without zero bytes.
 bool is_utf8(const char* text, std::size_t size);
 
+// All of a text converted from one encoding to another, ended by a zero byte: palloc'd, its size in `made`; null when a part of it has no equal there, or cannot be converted at all.
+char* convert(int source, int target, const char* text, std::size_t size, std::size_t& made);
+
 // A text of the server's encoding in UTF-8: itself, or palloc'd; null when it has no UTF-8 form that converts back to the same bytes.
 const char* exact_utf8(const char* text, std::size_t size, std::size_t& utf8_size);
 

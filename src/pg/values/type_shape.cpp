@@ -1,5 +1,6 @@
 #include "pg/values/type_shape.hpp"
 
+#include "pg/encoding.hpp"
 #include "pg/subtransaction.hpp"
 
 extern "C" {
@@ -200,14 +201,8 @@ std::string type_name(Oid type, int32 typmod) {
 }
 
 std::string utf8_name(const char* name, const std::string& where) {
-  const int length = static_cast<int>(strlen(name));
-  const int encoding = GetDatabaseEncoding();
-  if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII) {
-    if (pg_encoding_verifymbstr(PG_UTF8, name, length) != length)
-      throw snapback::error(sqlstate::feature_not_supported, "a name in " + where + " is not valid UTF-8");
-    return name;
-  }
-  return call([&] { return static_cast<const char*>(pg_server_to_any(name, length, PG_UTF8)); });
+  if (auto utf8 = exact_utf8_text(name)) return *utf8;
+  throw snapback::error(sqlstate::feature_not_supported, "a name in " + where + " has no equal in UTF-8");
 }
 
 }  // namespace snapback::pg::values
