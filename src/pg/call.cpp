@@ -70,11 +70,25 @@ namespace {
 
 int make_code(const char* state) { return MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4]); }
 
+// Cut to the size. Bytes that are no character, as a cut may leave them, become question marks: the server would fail to send them to a client of another encoding.
+template <std::size_t size>
+void put_text(char (&target)[size], const char* text) {
+  strlcpy(target, text, size);
+  char* at = target;
+  for (int left = static_cast<int>(strlen(at)); left > 0;) {
+    const int valid = pg_encoding_verifymbstr(GetDatabaseEncoding(), at, left);
+    if (valid == left) break;
+    at[valid] = '?';
+    at += valid + 1;
+    left -= valid + 1;
+  }
+}
+
 void fill(Failure& failure, int code, const char* message, const char* detail, const char* hint) {
   failure.code = code;
-  strlcpy(failure.message, message, sizeof(failure.message));
-  strlcpy(failure.detail, detail, sizeof(failure.detail));
-  strlcpy(failure.hint, hint, sizeof(failure.hint));
+  put_text(failure.message, message);
+  put_text(failure.detail, detail);
+  put_text(failure.hint, hint);
   failure.log_detail[0] = '\0';
 }
 
@@ -90,7 +104,7 @@ void describe_current_exception(Failure& failure, MemoryContext entry_context) n
     if (failure.data == nullptr) fill(failure, ERRCODE_OUT_OF_MEMORY, "out of memory", "", "");
   } catch (const snapback::error& e) {
     fill(failure, make_code(e.sqlstate()), e.message().c_str(), e.detail().c_str(), e.hint().c_str());
-    strlcpy(failure.log_detail, e.log_detail().c_str(), sizeof(failure.log_detail));
+    put_text(failure.log_detail, e.log_detail().c_str());
   } catch (const std::bad_alloc&) {
     fill(failure, ERRCODE_OUT_OF_MEMORY, "out of memory", "Failed in C++ code of pg_snapback.", "");
   } catch (const std::exception& e) {

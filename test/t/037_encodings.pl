@@ -91,6 +91,11 @@ foreach my $database (
 	is_outcome($error, '42P01', 'a table that is not in it');
 	is($error->{message}, $there->(qq(table ""$word"."$word lost"" does not exist in backup "$id")), 'its name is in the message, in the encoding of the client');
 
+	# texts of the caller's are cut, here in the middle of a character
+	my $cut = 'a' . ($word =~ /G/ ? "\xc3\xa4" : "\xe6\x9c\xac") x 100;
+	$error = attempt($node, $there->(qq(SET client_encoding = '$other'; SELECT backup_restore('$id', ARRAY['$cut']))), database => $name);
+	is_outcome($error, '42P01', 'a name that is cut');
+
 	is_outcome(attempt($node, $as . $half->($word), database => $name), '', 'rows change');
 	my $previewed = attempt($node, "$as SELECT DISTINCT note FROM backup_restore('$id', dry_run => true) WHERE note <> ''", database => $name);
 	is_outcome($previewed, '', 'a dry run') and unlike($previewed->{out}, qr/changed|gone|new|another|labels/, 'sees no drift');
