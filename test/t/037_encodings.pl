@@ -8,6 +8,7 @@ use Encode ();
 use SnapbackTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = new_server('encodings', bare => 1);
 
@@ -54,6 +55,19 @@ INSERT INTO "$word"."$word child" ("$word up") SELECT generate_series(1, 40);
 INSERT INTO "$word"."$word parts" VALUES (1, '$word'), (2, 'b');
 INSERT INTO "$word".heirs VALUES (99, '$word');
 END
+}
+
+# Until a run has ended; its state.
+sub ended
+{
+	my ($database, $run) = @_;
+	for (1 .. 1200)
+	{
+		my $state = $node->safe_psql($database, "SELECT state FROM backup_runs WHERE run_id = $run");
+		return $state if $state ne 'queued' && $state ne 'running';
+		usleep(50_000);
+	}
+	return 'still going';
 }
 
 my $drop = sub { my ($word) = @_; qq(SET client_min_messages = error; DROP SCHEMA "$word" CASCADE) };
@@ -106,6 +120,19 @@ foreach my $database (
 	is_outcome(attempt($node, $there->(qq(SET client_encoding = '$other'; SELECT count(*) FROM backup_restore('$id', ARRAY['"$word".*']))), database => $name), '', 'made anew');
 	$after = dumped($name, $word);
 	ok($after eq $before, 'pg_dump says the same') or diag(differing($before, $after));
+
+	# by runs and a plan with such a name
+	my $json = sub { my ($text) = @_; return qq('{"tables": ["\\"$word\\".\\"$text\\""], "label": "$word $word"}') };
+	my $runs = attempt($node, $there->(qq(SET client_encoding = '$other'; SET standard_conforming_strings = on; SELECT run_id FROM backup_start('create', ${\ $json->("$word child")});
+		SELECT run_id FROM backup_start('create', ${\ $json->("$word lost")}); SELECT plan FROM backup_schedule('$word', '0 2 * * *', tables => ARRAY['"$word".*']); SELECT run_id FROM backup_run('$word'))), database => $name);
+	is_outcome($runs, '', 'runs are started') or next;
+	my ($good, $bad, undef, $planned) = split /\n/, $runs->{out};
+	is(ended($name, $good), 'succeeded', 'with a label and a table');
+	is(ended($name, $bad), 'failed', 'and with a table that is not there');
+	is(ended($name, $planned), 'succeeded', 'and for the plan');
+	$shown = attempt($node, $there->(qq(SET client_encoding = '$other'; SELECT result ->> 'label' FROM backup_runs WHERE run_id = $good; SELECT message FROM backup_runs WHERE run_id = $bad; SELECT label FROM backup_list() WHERE id = (SELECT backup_id FROM backup_runs WHERE run_id = $planned);
+		SELECT action FROM backup_prune('$word') WHERE backup_id = (SELECT backup_id FROM backup_runs WHERE run_id = $planned))), database => $name);
+	is($shown->{out}, $there->(qq($word $word\ntable ""$word"."$word lost"" does not exist\n$word\nkeep)), 'labels, messages and the plan of a backup are theirs');
 
 	# a dropped column with values is named
 	my $lost = attempt($node, qq($as BEGIN; ALTER TABLE "$word"."$word child" DROP COLUMN "$word up"; SELECT backup_restore('$id');), database => $name);
