@@ -21,6 +21,7 @@ inline constexpr char object_in_use[] = "55006";
 inline constexpr char lock_not_available[] = "55P03";
 inline constexpr char serialization_failure[] = "40001";
 inline constexpr char foreign_key_violation[] = "23503";
+inline constexpr char check_violation[] = "23514";
 inline constexpr char not_null_violation[] = "23502";
 inline constexpr char data_corrupted[] = "XX001";
 inline constexpr char internal_error[] = "XX000";

@@ -2,27 +2,19 @@
 
 #include <memory>
 
-#include "core/format/row_matcher.hpp"
 #include "pg/call.hpp"
+#include "pg/difference_sides.hpp"
 #include "pg/identity.hpp"
-#include "pg/large_values.hpp"
-#include "pg/row_writer.hpp"
+#include "pg/partitioned_table.hpp"
 #include "pg/snapshot.hpp"
 
 extern "C" {
 #include "access/genam.h"
-#include "executor/executor.h"
-#include "executor/tuptable.h"
-#include "storage/bufmgr.h"
 }
 
 namespace snapback::pg {
 
 namespace {
-
-std::int64_t place_of(const ItemPointerData& position) {
-  return (static_cast<std::int64_t>(ItemPointerGetBlockNumberNoCheck(&position)) << 16) | ItemPointerGetOffsetNumberNoCheck(&position);
-}
 
 std::int64_t word(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
@@ -57,179 +49,6 @@ bool has_other_uniqueness(Oid relid, const std::vector<AttrNumber>& key) {
     return found;
   });
 }
-
-// The live rows in physical order, a few at a time.
-class LiveSide {
- public:
-  LiveSide(Oid relid, const ColumnMapping& mapping, const std::vector<AttrNumber>& key) {
-    call([&] {
-      relation_ = table_open(relid, NoLock);
-      blocks_ = RelationGetNumberOfBlocks(relation_);
-      scan_ = table_beginscan(relation_, GetActiveSnapshot(), 0, nullptr);
-      slot_ = table_slot_create(relation_, nullptr);
-      context_ = AllocSetContextCreate(CurrentMemoryContext, "pg_snapback live rows", ALLOCSET_DEFAULT_SIZES);
-    });
-    writer_ = std::make_unique<RowWriter>(RelationGetDescr(relation_), mapping.kept, key);
-  }
-
-  bool done() const { return done_; }
-  double share() const { return blocks_ ? static_cast<double>(block_) / blocks_ : 1; }
-
-  void read(RowMatcher& matcher) {
-    int rows = 0;
-    call([&] {
-      MemoryContext old = MemoryContextSwitchTo(context_);
-      while (rows < rows_per_call) {
-        if (!table_scan_getnextslot(scan_, ForwardScanDirection, slot_)) {
-          done_ = true;
-          break;
-        }
-        writer_->write_unsafe(slot_, sink_);
-        MemoryContextReset(context_);
-        marks_[rows++] = {sink_.last_row(), sink_.last_key(), place_of(slot_->tts_tid), true};
-      }
-      MemoryContextSwitchTo(old);
-    });
-    for (int i = 0; i < rows; ++i) matcher.add(marks_[i]);
-    if (rows > 0) block_ = static_cast<double>(marks_[rows - 1].place >> 16);
-  }
-
-  std::uint64_t rows() const { return sink_.rows(); }
-
-  void close() {
-    call([&] {
-      ExecDropSingleTupleTableSlot(slot_);
-      table_endscan(scan_);
-      table_close(relation_, NoLock);
-      MemoryContextDelete(context_);
-    });
-  }
-
- private:
-  Relation relation_;
-  TableScanDesc scan_;
-  TupleTableSlot* slot_;
-  MemoryContext context_;
-  BlockNumber blocks_;
-  double block_ = 0;
-  bool done_ = false;
-  std::unique_ptr<RowWriter> writer_;
-  FingerprintSink sink_;
-  RowMark marks_[rows_per_call];
-};
-
-// The backup's rows: their own hashes where the table has the same columns, otherwise those of the rows as this table would hold them.
-class BackupSide {
- public:
-  BackupSide(Oid relid, const ColumnMapping& mapping, const std::vector<AttrNumber>& key, RowParser& parser, std::uint64_t rows) : parser_(parser), expected_(rows), identical_(mapping.identical) {
-    key_text_.resize(key.size());
-    call([&] {
-      relation_ = table_open(relid, NoLock);
-      slot_ = MakeSingleTupleTableSlot(RelationGetDescr(relation_), &TTSOpsVirtual);
-      context_ = AllocSetContextCreate(CurrentMemoryContext, "pg_snapback backup rows", ALLOCSET_DEFAULT_SIZES);
-    });
-    for (auto& column : mapping.columns)
-      for (std::size_t i = 0; i < key.size(); ++i)
-        if (OidIsValid(column.type) && column.position == key[i] - 1) key_places_.emplace_back(column.name, i);
-    if (identical_) return;
-    large_ = std::make_unique<LargeValues>();
-    reader_ = std::make_unique<RowReader>(mapping.columns, true, large_.get());
-    writer_ = std::make_unique<RowWriter>(RelationGetDescr(relation_), mapping.kept, key);
-  }
-
-  bool done() const { return done_; }
-  double share() const { return expected_ ? static_cast<double>(rows_) / static_cast<double>(expected_) : 1; }
-  std::uint64_t rows() const { return rows_; }
-  const Fingerprint& fingerprint() const { return identical_ ? parser_.fingerprint() : sink_.fingerprint(); }
-
-  void read(RowMatcher& matcher) {
-    for (int i = 0; i < rows_per_call; ++i) {
-      RowMark mark;
-      if (!(identical_ ? next_as_it_is(mark) : next_converted(mark))) {
-        done_ = true;
-        return;
-      }
-      ++rows_;
-      mark.place = static_cast<std::int64_t>(parser_.row_number());
-      matcher.add(mark);
-    }
-  }
-
-  void close() {
-    if (large_) large_->clear();
-    call([&] {
-      ExecDropSingleTupleTableSlot(slot_);
-      table_close(relation_, NoLock);
-      MemoryContextDelete(context_);
-    });
-  }
-
- private:
-  bool next_as_it_is(RowMark& mark) {
-    if (!parser_.next_row()) return false;
-    std::size_t found = 0;
-    std::string_view name;
-    for (auto& text : key_text_) text.clear();
-    while (found < key_places_.size() && parser_.next_key(name)) {
-      bool is_key = false;
-      for (auto& [column, place] : key_places_) {
-        if (name != column || !key_text_[place].empty()) continue;
-        parser_.read_raw(key_text_[place]);
-        is_key = true;
-        ++found;
-        break;
-      }
-      if (!is_key) parser_.skip_value();
-    }
-    parser_.skip_row();
-    mark.row = parser_.last_row_hash();
-    if (key_text_.empty() || found != key_text_.size()) return true;
-    // as RowWriter makes the key's text
-    line_.assign(1, '[');
-    for (auto& text : key_text_) {
-      if (line_.size() > 1) line_ += ',';
-      line_ += text;
-    }
-    line_ += ']';
-    mark.key = row_hash(line_);
-    return true;
-  }
-
-  bool next_converted(RowMark& mark) {
-    MemoryContext outer = CurrentMemoryContext;
-    call([&] {
-      ExecClearTuple(slot_);
-      memset(slot_->tts_isnull, true, slot_->tts_tupleDescriptor->natts * sizeof(bool));
-      MemoryContextReset(context_);
-    });
-    MemoryContextSwitchTo(context_);
-    bool more = reader_->read(parser_, slot_->tts_values, slot_->tts_isnull);
-    if (more)
-      call([&] {
-        ExecStoreVirtualTuple(slot_);
-        writer_->write_unsafe(slot_, sink_);
-      });
-    MemoryContextSwitchTo(outer);
-    if (!more) return false;
-    mark.row = sink_.last_row();
-    mark.key = sink_.last_key();
-    return true;
-  }
-
-  RowParser& parser_;
-  std::uint64_t expected_, rows_ = 0;
-  bool identical_, done_ = false;
-  Relation relation_;
-  TupleTableSlot* slot_;
-  MemoryContext context_;
-  std::vector<std::pair<std::string, std::size_t>> key_places_;  // column, place in the key
-  std::vector<std::string> key_text_;
-  std::string line_;
-  std::unique_ptr<LargeValues> large_;
-  std::unique_ptr<RowReader> reader_;
-  std::unique_ptr<RowWriter> writer_;
-  FingerprintSink sink_;
-};
 
 // Records of the sort by hash.
 enum { hash_high, hash_low, hash_live, hash_key_high, hash_key_low, hash_place, hash_columns };
@@ -337,20 +156,74 @@ class Leftovers {
   RecordSort by_hash_{hash_columns, 3}, by_key_{key_columns, 3};
 };
 
-}  // namespace
+// The leaves of a partitioned table one after the other, each opened when it is read.
+class LiveLeaves {
+ public:
+  explicit LiveLeaves(const PartitionedTable& table) : table_(table) {}
 
-void find_difference(Oid relid, const std::string& name, const ColumnMapping& mapping, const std::vector<AttrNumber>& key, RowParser& parser, std::uint64_t rows, Difference& found,
-                     Progress& progress) {
-  RunAs owner(owner_of(relid));
-  push_latest_snapshot();
-  Leftovers leftovers(found, !has_other_uniqueness(relid, key));
-  RowMatcher matcher([&](const RowMark& mark) { leftovers.add(mark); });
-  LiveSide live(relid, mapping, key);
-  BackupSide backup(relid, mapping, key, parser, rows);
+  bool done() const { return next_ == table_.leaves.size() && !side_; }
+  double share() const { return done() ? 1 : (static_cast<double>(next_) - (side_ ? 1 - side_->share() : 0)) / static_cast<double>(table_.leaves.size()); }
+
+  void read(RowMatcher& matcher) {
+    if (!side_) {
+      auto& leaf = table_.leaves[next_];
+      side_ = std::make_unique<LiveSide>(leaf.relation, leaf.kept, leaf.key, next_);
+      ++next_;
+    }
+    side_->read(matcher);
+    if (!side_->done()) return;
+    side_->close();
+    side_.reset();
+  }
+
+ private:
+  const PartitionedTable& table_;
+  std::size_t next_ = 0;
+  std::unique_ptr<LiveSide> side_;
+};
+
+// Its sources likewise.
+class BackupSources {
+ public:
+  explicit BackupSources(const PartitionedTable& table) : table_(table) {}
+
+  bool done() const { return next_ == table_.sources.size() && !side_; }
+  double share() const { return done() ? 1 : (static_cast<double>(next_) - (side_ ? 1 - side_->share() : 0)) / static_cast<double>(table_.sources.size()); }
+  std::uint64_t rows() const { return rows_; }
+  std::uint64_t row() const { return rows_open_ ? rows_open_->parser.place() : 0; }
+  const Fingerprint& fingerprint() const { return fingerprint_; }
+
+  void read(RowMatcher& matcher) {
+    if (!side_) {
+      auto& source = table_.sources[next_];
+      rows_open_ = table_.open(next_);
+      side_ = std::make_unique<BackupSide>(table_.relation, source.mapping, table_.key, rows_open_->parser, source.rows, next_);
+      ++next_;
+    }
+    side_->read(matcher);
+    if (!side_->done()) return;
+    rows_ += side_->rows();
+    fingerprint_.add(side_->fingerprint());
+    side_->close();
+    side_.reset();
+    rows_open_.reset();
+  }
+
+ private:
+  const PartitionedTable& table_;
+  std::size_t next_ = 0;
+  std::uint64_t rows_ = 0;
+  Fingerprint fingerprint_;
+  std::unique_ptr<SourceRows> rows_open_;
+  std::unique_ptr<BackupSide> side_;
+};
+
+// Reads both sides to their ends, side by side as far as the order of rows is still that of the backup.
+template <class Live, class Backup>
+void match(Live& live, Backup& backup, RowMatcher& matcher, const std::string& name, Progress& progress) {
   MemoryContext outer = CurrentMemoryContext;
   try {
     while (!live.done() || !backup.done()) {
-      // side by side, as far as the order of rows is still that of the backup
       if (backup.done() || (!live.done() && live.share() <= backup.share()))
         live.read(matcher);
       else
@@ -360,14 +233,43 @@ void find_difference(Oid relid, const std::string& name, const ColumnMapping& ma
     }
   } catch (error& e) {
     MemoryContextSwitchTo(outer);
-    rethrow_without_values(e, "compare table \"" + name + "\"", static_cast<std::int64_t>(parser.place()));
+    rethrow_without_values(e, "compare table \"" + name + "\"", static_cast<std::int64_t>(backup.row()));
   }
+}
+
+}  // namespace
+
+void find_difference(Oid relid, const std::string& name, const ColumnMapping& mapping, const std::vector<AttrNumber>& key, RowParser& parser, std::uint64_t rows, Difference& found,
+                     Progress& progress) {
+  RunAs owner(owner_of(relid));
+  push_latest_snapshot();
+  Leftovers leftovers(found, !has_other_uniqueness(relid, key));
+  RowMatcher matcher([&](const RowMark& mark) { leftovers.add(mark); });
+  LiveSide live(relid, mapping.kept, key);
+  BackupSide backup(relid, mapping, key, parser, rows);
+  match(live, backup, matcher, name, progress);
   matcher.drain();
   found.unchanged = matcher.matched();
   found.backup_rows = backup.rows();
   found.backup_fingerprint = backup.fingerprint();
   live.close();
   backup.close();
+  leftovers.sort_out();
+  pop_snapshot();
+}
+
+void find_leaf_difference(const PartitionedTable& table, Difference& found, Progress& progress) {
+  RunAs owner(table.owner);
+  push_latest_snapshot();
+  Leftovers leftovers(found, false);
+  RowMatcher matcher([&](const RowMark& mark) { leftovers.add(mark); });
+  LiveLeaves live(table);
+  BackupSources backup(table);
+  match(live, backup, matcher, table.name, progress);
+  matcher.drain();
+  found.unchanged = matcher.matched();
+  found.backup_rows = backup.rows();
+  found.backup_fingerprint = backup.fingerprint();
   leftovers.sort_out();
   pop_snapshot();
 }

@@ -1,5 +1,6 @@
 // Writing what find_difference() found.
 #include "pg/call.hpp"
+#include "pg/difference_sides.hpp"
 #include "pg/identity.hpp"
 #include "pg/large_values.hpp"
 #include "pg/row_writer.hpp"
@@ -7,7 +8,6 @@
 #include "pg/table_difference.hpp"
 
 extern "C" {
-#include "access/genam.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 }
@@ -15,22 +15,6 @@ extern "C" {
 namespace snapback::pg {
 
 namespace {
-
-void set_position(ItemPointerData& position, std::int64_t place) {
-  ItemPointerSet(&position, static_cast<BlockNumber>(place >> 16), static_cast<OffsetNumber>(place & 0xffff));
-}
-
-// Every row that is to go has gone, so what a deferrable constraint finds doubtful now is a conflict for good.
-void refuse_conflicts_unsafe(List* doubtful, Relation relation) {
-  if (doubtful == NIL) return;
-  Oid index = linitial_oid(doubtful);
-  Relation index_relation = index_open(index, AccessShareLock);
-  bool exclusion = index_relation->rd_index->indisexclusion;
-  index_close(index_relation, NoLock);
-  if (exclusion)
-    ereport(ERROR, (errcode(ERRCODE_EXCLUSION_VIOLATION), errmsg("conflicting key value violates exclusion constraint \"%s\"", get_rel_name(index)), errtable(relation)));
-  ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("duplicate key value violates unique constraint \"%s\"", get_rel_name(index)), errtable(relation)));
-}
 
 void remove_rows(TableTarget& target, Difference& found, Progress& progress) {
   for (bool more = true; more;) {
@@ -41,7 +25,7 @@ void remove_rows(TableTarget& target, Difference& found, Progress& progress) {
       if (!more) break;
       call([&] {
         ItemPointerData position;
-        set_position(position, place);
+        set_place(position, place);
         simple_table_tuple_delete(target.relation(), &position, GetActiveSnapshot());
       });
       ++rows;
@@ -86,7 +70,7 @@ class RowChanges {
       const bool has_pointers = target_.complete_unsafe(row_, in_place);
       if (!write_) return;
       ItemPointerData position;
-      if (in_place) set_position(position, live);
+      if (in_place) set_place(position, live);
       refuse_conflicts_unsafe(in_place ? target_.update_unsafe(position, row_, has_pointers) : target_.insert_unsafe(row_, has_pointers), target_.relation());
     });
     MemoryContextSwitchTo(outer);
@@ -105,7 +89,7 @@ class RowChanges {
   // What the backup does not have stays as it is in the row that is replaced; that one may be removed by now, but not by anybody else.
   void keep_other_columns_unsafe(std::int64_t place, bool in_place) {
     ItemPointerData position;
-    set_position(position, place);
+    set_place(position, place);
     if (!table_tuple_fetch_row_version(target_.relation(), &position, in_place ? GetActiveSnapshot() : SnapshotAny, live_)) elog(ERROR, "a live row is not where it was");
     slot_getallattrs(live_);
     for (int i = 0; i < row_->tts_tupleDescriptor->natts; ++i) {

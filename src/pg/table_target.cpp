@@ -5,6 +5,7 @@
 #include "pg/subtransaction.hpp"
 
 extern "C" {
+#include "access/genam.h"
 #include "commands/tablecmds.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
@@ -45,6 +46,13 @@ TableTarget::TableTarget(Oid relation, const ColumnMapping& mapping, bool with_i
 }
 
 TableTarget::~TableTarget() = default;
+
+bool TableTarget::takes_unsafe(TupleTableSlot* slot) {
+  if (!relation_->rd_rel->relispartition) return true;
+  ResetPerTupleExprContext(estate_);
+  slot->tts_tableOid = RelationGetRelid(relation_);
+  return ExecPartitionCheck(info_, slot, estate_, false);
+}
 
 void TableTarget::fill_defaults_unsafe(TupleTableSlot* slot) {
   for (std::size_t i = 0; i < defaulted_.size(); ++i) {
@@ -134,6 +142,17 @@ void TableTarget::close() {
     FreeExecutorState(estate_);
     table_close(relation_, NoLock);
   });
+}
+
+void refuse_conflicts_unsafe(List* doubtful, Relation relation) {
+  if (doubtful == NIL) return;
+  Oid index = linitial_oid(doubtful);
+  Relation index_relation = index_open(index, AccessShareLock);
+  bool exclusion = index_relation->rd_index->indisexclusion;
+  index_close(index_relation, NoLock);
+  if (exclusion)
+    ereport(ERROR, (errcode(ERRCODE_EXCLUSION_VIOLATION), errmsg("conflicting key value violates exclusion constraint \"%s\"", get_rel_name(index)), errtable(relation)));
+  ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("duplicate key value violates unique constraint \"%s\"", get_rel_name(index)), errtable(relation)));
 }
 
 void rethrow_without_values(error& e, const std::string& where, std::int64_t row) {

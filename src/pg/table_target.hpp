@@ -35,6 +35,8 @@ class TableTarget {
   Relation relation() const { return relation_; }
   EState* estate() const { return estate_; }
   ResultRelInfo* info() const { return info_; }
+  // Whether the table's partition bound takes a stored virtual tuple; true for a table that is no partition. Before complete_unsafe().
+  bool takes_unsafe(TupleTableSlot* slot);
   // Fills defaults of columns the backup does not have into a slot's values (NULL without default).
   void fill_defaults_unsafe(TupleTableSlot* slot);
   // Generated columns, NOT NULL, CHECK and partition bound of a stored virtual tuple. True when the row has values that stand outside of the tuple (LargeValues, or the
@@ -59,6 +61,9 @@ class TableTarget {
   TupleTableSlot* version_ = nullptr;  // of a row that is written value by value, as it is stored
   TupleTableSlot* next_ = nullptr;     // and its next version
 };
+
+// What inserting or updating returned, once every row that is to go has gone: what a deferrable constraint finds doubtful then is a conflict for good. Raises 23505, 23P01. Inside pg::call.
+void refuse_conflicts_unsafe(List* doubtful, Relation relation);
 
 // Rethrows a PostgreSQL error about data as snapback::error with the same SQLSTATE and no value in it: details and contexts go, messages of class 22 are replaced.
 // Anything else goes on unchanged. Called inside a catch handler. `where` completes the sentence "could not …", as in `load table "public.t"`; row < 0: unknown.

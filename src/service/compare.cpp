@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "core/format/row_order.hpp"
 #include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/lock_slots.hpp"
@@ -29,38 +30,58 @@ Names table_names(const Manifest& manifest) {
 
 bool is_partitioned(const TableEntry& table) { return table.head.kind() == "partitioned table"; }
 
-// Partitioned tables answer for all their rows: fingerprints are sums, so the layout may have changed.
-Comparison compare_partitioned(const Manifest& manifest, const PartitionTree& tree, std::size_t index, Oid live, pg::Progress& progress) {
-  Comparison result;
-  Fingerprint expected;
-  const TableHead* any = nullptr;
-  std::map<TableName, const TableHead*> heads;  // partitions may have their columns in another order
-  for (auto leaf : tree.below(index)) {
-    auto& entry = manifest.tables[leaf];
-    result.backup_rows += entry.row_count;
-    expected.add(entry.fingerprint);
-    if (!is_partitioned(entry)) heads[name_of(entry)] = any = &entry.head;
-  }
-  if (!OidIsValid(live)) return result;
-  auto leaves = partitions_of({live});
-  pg::lock_relations(leaves, AccessShareLock);
-  LiveState sum;
-  bool comparable = true;
-  for (auto& table : describe_tables(leaves, false)) {
-    if (!table.has_storage()) continue;
-    auto same = heads.find({table.schema, table.name});
-    const TableHead* head = same != heads.end() ? same->second : any;
-    auto state = head ? read_live_state(table, head->json(), progress) : std::nullopt;
-    if (!state) {
-      comparable = false;
+std::vector<std::string> column_names(const TableHead& head) {
+  std::vector<std::string> names;
+  const Json json = head.json();
+  for (auto& column : json.at("columns")) names.push_back(column.at("name").get<std::string>());
+  return names;
+}
+
+// Rows of all leaves of the backup, each with its columns in the order of `columns`.
+Fingerprint fingerprint_of(BackupReader& reader, const std::vector<std::size_t>& leaves, const std::vector<std::string>& columns) {
+  pg::ServerInterrupts interrupts;
+  Fingerprint sum;
+  for (auto leaf : leaves) {
+    auto& entry = reader.manifest().tables[leaf];
+    if (column_names(entry.head) == columns) {
+      sum.add(entry.fingerprint);
       continue;
     }
+    auto text = reader.table_text(leaf, interrupts);
+    RowParser rows(*text);
+    sum.add(fingerprint_in_order(rows, columns, interrupts));
+  }
+  return sum;
+}
+
+// Partitioned tables answer for all their rows: fingerprints are sums, so the layout may have changed. Partitions may have their columns in other orders; rows are read in the one of the first.
+Comparison compare_partitioned(BackupReader& reader, const PartitionTree& tree, std::size_t index, Oid live, pg::Progress& progress) {
+  const Manifest& manifest = reader.manifest();
+  Comparison result;
+  std::vector<std::size_t> leaves;
+  for (auto leaf : tree.below(index)) {
+    if (is_partitioned(manifest.tables[leaf])) continue;
+    result.backup_rows += manifest.tables[leaf].row_count;
+    leaves.push_back(leaf);
+  }
+  if (!OidIsValid(live)) return result;
+  auto live_leaves = partitions_of({live});
+  pg::lock_relations(live_leaves, AccessShareLock);
+  LiveState sum;
+  bool comparable = true;
+  for (auto& table : describe_tables(live_leaves, false)) {
+    if (!table.has_storage()) continue;
+    auto state = leaves.empty() ? std::nullopt : read_live_state(table, manifest.tables[leaves.front()].head.json(), progress);
+    // columns are gone: the rows can still be counted
+    if (!state) comparable = false;
+    if (!state) state = read_live_state(table, Json{{"columns", Json::array()}}, progress);
     sum.rows += state->rows;
     sum.fingerprint.add(state->fingerprint);
     pg::relation_visited();
   }
   result.live_rows = sum.rows;
-  result.equal = comparable && sum.rows == result.backup_rows && sum.fingerprint == expected;
+  comparable = comparable && sum.rows == result.backup_rows;
+  result.equal = comparable && (leaves.empty() || sum.fingerprint == fingerprint_of(reader, leaves, column_names(manifest.tables[leaves.front()].head)));
   return result;
 }
 
@@ -191,7 +212,7 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
   for (std::size_t i = 0; i < picked.size(); ++i) {
     auto& entry = manifest.tables[picked[i]];
     auto found = described.find(access[i].live);
-    auto comparison = is_partitioned(entry) ? compare_partitioned(manifest, tree, picked[i], access[i].live, progress)
+    auto comparison = is_partitioned(entry) ? compare_partitioned(*reader, tree, picked[i], access[i].live, progress)
                                             : compare_table(entry, found == described.end() ? nullptr : &found->second, progress);
     std::tie(comparison.schema, comparison.name) = names[picked[i]];
     result.push_back(std::move(comparison));

@@ -35,7 +35,7 @@ void create_schemas(RestorePlan& plan) {
 std::set<std::string> types_of_new_tables(const RestorePlan& plan) {
   std::set<std::string> types;
   for (auto& table : plan.tables) {
-    if (table.live) continue;
+    if (table.live || !table.result.action.empty()) continue;
     const Json definition = plan.definition_of(table);
     if (!definition.is_object()) continue;
     for (auto& column : definition.at("columns")) types.insert(string_of(column, "type"));

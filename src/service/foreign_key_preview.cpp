@@ -1,6 +1,7 @@
 #include "service/foreign_key_preview.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "pg/call.hpp"
@@ -35,7 +36,16 @@ struct End {
   std::vector<PlannedTable*> restored;  // their rows come from the backup
   std::vector<TableDescription> live;   // these stay as they are
   bool changes = false;
+  bool unknown = false;                 // which rows of the backup it will have
 };
+
+// The repartitioned table that a live leaf belongs to.
+Repartitioned* repartitioned_with(RestorePlan& plan, Oid leaf) {
+  for (auto& table : plan.repartitioned)
+    for (auto& one : table.leaves)
+      if (one.oid == leaf) return &table;
+  return nullptr;
+}
 
 PlannedTable* planned(RestorePlan& plan, Oid oid) {
   for (auto& table : plan.tables)
@@ -51,8 +61,13 @@ End describe_end(RestorePlan& plan, const PartitionTree& tree, Oid oid, const st
   end.columns = columns;
   std::vector<Oid> leaves{oid};
   if (end.table.kind == RELKIND_PARTITIONED_TABLE) leaves = partitions_of({oid});
+  std::map<Repartitioned*, std::size_t> spread;  // leaves of it that were met
   for (auto& leaf : describe_tables(leaves, false)) {
     if (!leaf.has_storage()) continue;
+    if (auto* table = repartitioned_with(plan, leaf.oid)) {
+      ++spread[table];
+      continue;
+    }
     bool surplus = std::any_of(plan.surplus.begin(), plan.surplus.end(), [&](auto& table) { return table.oid == leaf.oid; });
     if (auto* table = planned(plan, leaf.oid))
       end.restored.push_back(table);
@@ -60,18 +75,23 @@ End describe_end(RestorePlan& plan, const PartitionTree& tree, Oid oid, const st
       end.live.push_back(leaf);
     end.changes |= surplus;
   }
+  for (auto& [table, met] : spread) {
+    end.changes = true;
+    end.unknown |= met != table->leaves.size();
+    for (auto source : table->sources) end.restored.push_back(&plan.tables[source]);
+  }
   // partitions that the restore would make anew
   if (auto* root = planned(plan, oid); root != nullptr && root->partitioned)
     for (auto entry : tree.below(root->entry))
       for (auto& table : plan.tables)
-        if (table.entry == entry && !table.live && !table.partitioned) end.restored.push_back(&table);
+        if (table.entry == entry && !table.live && !table.partitioned && table.result.action != through_root) end.restored.push_back(&table);
   for (auto* table : end.restored) end.changes |= will_change(*table);
   return end;
 }
 
 // Every column is there, in the backup as in the live table, with types that are compared by text.
 bool can_be_checked(const End& child, const End& parent) {
-  if (child.columns.empty() || parent.columns.empty()) return false;
+  if (child.columns.empty() || parent.columns.empty() || child.unknown || parent.unknown) return false;
   for (std::size_t i = 0; i < child.columns.size(); ++i) {
     auto *ours = child.table.column(child.columns[i]), *theirs = parent.table.column(parent.columns[i]);
     if (ours == nullptr || theirs == nullptr || !comparable(ours->type_name, theirs->type_name)) return false;

@@ -24,6 +24,7 @@
 #include "service/foreign_key_preview.hpp"
 #include "service/foreign_keys.hpp"
 #include "service/pending.hpp"
+#include "service/restore_partitions.hpp"
 #include "service/restore_plan.hpp"
 #include "service/restore_roads.hpp"
 #include "service/restore_tables.hpp"
@@ -60,6 +61,9 @@ std::size_t further_locks(const RestorePlan& plan, const std::map<Oid, LOCKMODE>
     const Json definition = plan.definition_of(table);
     if (definition.is_object()) count += 3 + definition.value("indexes", Json::array()).size() + definition.value("constraints", Json::array()).size();
   }
+  for (auto& table : plan.repartitioned)
+    for (auto& leaf : table.leaves)
+      if (modes.at(leaf.oid) == AccessExclusiveLock) reloaded.push_back(leaf.oid);
   if (reloaded.empty()) return count;
   auto rows = pg::query("SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = ANY ($1::oid[])) "
                         "+ 2 * (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::oid[]) AND c.reltoastrelid <> 0)",
@@ -103,27 +107,52 @@ std::string take_safety_backup(Repository& repository, const RestorePlan& plan, 
   return info.id;
 }
 
-void analyze(const PlannedTable& table) {
-  if (!table.written || table.partitioned) return;
+void analyze(const std::string& schema, const std::string& name) {
   // statistics are worth having at once, and cost one sample
   // (as superuser, for who restores need not own the table; ANALYZE itself changes to the owner before it runs the owner's expressions)
   pg::RunAs everything(BOOTSTRAP_SUPERUSERID);
-  pg::execute("ANALYZE " + pg::qualified(table.schema, table.name));
+  pg::execute("ANALYZE " + pg::qualified(schema, name));
   pg::relation_visited();
+}
+
+// What was reloaded under its lock may be reloaded; leaves that the first look did not know are locked like the others.
+Road road_of(const Repartitioned& table, const std::map<Oid, Road>& roads) {
+  for (auto& leaf : table.leaves) {
+    auto road = roads.find(leaf.oid);
+    if (road != roads.end() && road->second == Road::difference) return Road::difference;
+  }
+  return Road::reload;
+}
+
+void analyze_everything(const RestorePlan& plan) {
+  for (auto& table : plan.tables)
+    if (table.written && !table.partitioned && table.result.action != "skipped") analyze(table.schema, table.name);
+  for (auto& table : plan.repartitioned)
+    if (table.written)
+      for (auto& leaf : table.leaves) analyze(leaf.schema, leaf.name);
 }
 
 void write_everything(RestorePlan& plan, const RestoreRequest& request, const std::map<Oid, Road>& roads, std::vector<ForeignKeyDescription>& keys, std::vector<RestoredTable>& extra, pg::Progress& progress) {
   progress.estimate(plan.source->reader->manifest().rows(), plan.source->reader->manifest().logical_bytes());
   create_missing_tables(plan, request.into_schema);
   pg::fault_point("restore.tables_created");
-  for (auto& table : plan.tables) {
+  for (std::size_t i = 0; i < plan.tables.size(); ++i) {
+    auto& table = plan.tables[i];
     if (!table.live || table.result.action == "skipped") continue;
+    if (auto* repartitioned = repartitioned_at(plan, i)) {
+      if (request.mode == "replace")
+        replace_repartitioned(plan, *repartitioned, request, road_of(*repartitioned, roads), true, extra, progress);
+      else
+        merge_repartitioned(plan, *repartitioned, request, true, progress);
+      continue;
+    }
     if (table.partitioned) {
       if (table.result.action.empty()) table.result.action = "through partitions";
       continue;
     }
     if (table.result.action != "created") note_drift(plan, table);
     table.mapping = map_columns(plan, table, *table.live, request.allow_loss);
+    check_bound(plan, table);
     if (request.mode == "replace" || table.result.action == "created")
       replace_table(plan, table, roads.count(table.live->oid) ? roads.at(table.live->oid) : Road::reload, progress);
     else
@@ -141,19 +170,26 @@ void write_everything(RestorePlan& plan, const RestoreRequest& request, const st
   progress.phase(pg::Phase::foreign_keys);
   check_foreign_keys(keys);
   pg::fault_point("restore.foreign_keys_checked");
-  for (auto& table : plan.tables)
-    if (table.result.action != "skipped") analyze(table);
+  analyze_everything(plan);
   pg::fault_point("restore.analyzed");
   progress.show();
   advance_sequences(plan);
   pg::fault_point("restore.sequences_advanced");
   pg::fault_point("restore.before_proof");
   for (auto& table : plan.tables) prove(table, progress);
+  for (auto& table : plan.repartitioned) prove(plan, table, progress);
 }
 
 // Reads and converts every row as the restore would, writes nothing.
-void preview_table(const RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, pg::Progress& progress) {
-  if (table.result.action == "skipped") return;
+void preview_table(RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, std::vector<RestoredTable>& extra, pg::Progress& progress) {
+  if (table.result.action == "skipped" || table.result.action == through_root) return;
+  if (auto* repartitioned = repartitioned_at(plan, static_cast<std::size_t>(&table - plan.tables.data()))) {
+    if (request.mode == "replace")
+      replace_repartitioned(plan, *repartitioned, request, choose_road(plan, *repartitioned), false, extra, progress);
+    else
+      merge_repartitioned(plan, *repartitioned, request, false, progress);
+    return;
+  }
   if (!table.live) {
     plan.source->schema.check_encoding(*table.backup);
     table.result.action = "create";
@@ -166,6 +202,7 @@ void preview_table(const RestorePlan& plan, const RestoreRequest& request, Plann
   }
   note_drift(plan, table);
   table.mapping = map_columns(plan, table, *table.live, request.allow_loss);
+  check_bound(plan, table);
   if (request.mode != "replace") {
     merge_table(plan, table, request.mode == "upsert", false, progress);
     table.result.action = "merge";
@@ -193,9 +230,9 @@ void note_migrations(RestorePlan& plan, pg::Progress& progress) {
 }
 
 // What the data of one table stands against is said with the others' results instead of hiding them: the restore would raise it.
-void preview_or_refuse(const RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, pg::Progress& progress) {
+void preview_or_refuse(RestorePlan& plan, const RestoreRequest& request, PlannedTable& table, std::vector<RestoredTable>& extra, pg::Progress& progress) {
   auto about_data = [](const std::string& state) { return state != sqlstate::data_corrupted && is_refused_value(state); };
-  auto refusal = pg::in_subtransaction([&] { preview_table(plan, request, table, progress); }, about_data);
+  auto refusal = pg::in_subtransaction([&] { preview_table(plan, request, table, extra, progress); }, about_data);
   if (!refusal) return;
   table.result.action = "refused";
   table.result.inserted = table.result.updated = table.result.deleted = table.result.unchanged = 0;
@@ -220,7 +257,7 @@ RestoreOutcome preview(Repository& repository, const RestoreRequest& request, co
   pg::TextForms forms;
   std::vector<RestoredTable> extra;
   for (auto& table : plan.tables) {
-    preview_or_refuse(plan, request, table, progress);
+    preview_or_refuse(plan, request, table, extra, progress);
     table.mapping = {};
     pg::relation_visited();
   }

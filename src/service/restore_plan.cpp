@@ -9,6 +9,7 @@
 #include "pg/call.hpp"
 #include "pg/type_names.hpp"
 #include "service/drift.hpp"
+#include "service/partition_layout.hpp"
 #include "service/rights.hpp"
 #include "service/selection.hpp"
 
@@ -90,6 +91,8 @@ std::vector<Oid> RestorePlan::live_tables() const {
   for (auto& table : tables)
     if (table.live) oids.insert(table.live->oid);
   for (auto& table : surplus) oids.insert(table.oid);
+  for (auto& table : repartitioned)
+    for (auto& leaf : table.leaves) oids.insert(leaf.oid);
   return {oids.begin(), oids.end()};
 }
 
@@ -150,10 +153,12 @@ RestorePlan make_plan(const std::shared_ptr<RestoreSource>& source, const Restor
     auto target = targets.find({described.schema, described.name});
     if (target == targets.end()) return;
     auto& table = *target->second;
-    refuse_other_kind(described, table.partitioned);
     table.live = std::move(described);
     if (table.partitioned) roots.push_back(table.live->oid);
   });
+  if (request.into_schema.empty()) plan_partitions(plan, tree);
+  for (auto& table : plan.tables)
+    if (table.live) refuse_other_kind(*table.live, table.partitioned);
   if (!roots.empty() && request.mode == "replace") {
     std::set<Oid> planned;
     for (auto oid : plan.live_tables()) planned.insert(oid);
@@ -171,6 +176,8 @@ RestoreTargets targets_of(const RestorePlan& plan) {
   for (auto& table : plan.tables)
     targets.emplace_back(table.live ? table.live->oid : InvalidOid, table.live ? table.live->kind : '\0', table.live ? table.live->owner : InvalidOid, table.qualified_name());
   for (auto& table : plan.surplus) targets.emplace_back(table.oid, table.kind, table.owner, table.qualified_name());
+  for (auto& table : plan.repartitioned)
+    for (auto& leaf : table.leaves) targets.emplace_back(leaf.oid, leaf.kind, leaf.owner, leaf.qualified_name());
   return targets;
 }
 

@@ -1,10 +1,12 @@
 #include "service/restore_roads.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/lock_slots.hpp"
+#include "pg/partitioned_table.hpp"
 #include "pg/settings.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/subtransaction.hpp"
@@ -80,6 +82,31 @@ Road choose_road(const RestorePlan& plan, const PlannedTable& table) {
   return differing_share(plan, table, key) > pg::settings.reload_threshold ? Road::reload : Road::difference;
 }
 
+Road choose_road(const RestorePlan& plan, const Repartitioned& table) {
+  bool decoded = false, identity = true;
+  for (auto& leaf : table.leaves) {
+    auto decoding = pg::decoding_of(leaf.oid);
+    decoded |= decoding.decoded;
+    identity &= decoding.has_identity;
+    pg::relation_visited();
+  }
+  const bool many = table.leaves.size() > pg::PartitionedTable::most_parts || table.sources.size() > pg::PartitionedTable::most_parts;
+  if (decoded) return identity && !many ? Road::difference : Road::reload;
+  auto& live = *plan.tables[table.root].live;
+  const Json head = plan.tables[table.sources.front()].backup->head.json();
+  auto in_backup = [&](const std::string& name) {
+    return std::any_of(head.at("columns").begin(), head.at("columns").end(), [&](auto& column) { return name_of(column) == name; });
+  };
+  if (many || live.primary_key.empty() || !std::all_of(live.primary_key.begin(), live.primary_key.end(), in_backup)) return Road::reload;
+  for (auto& column : live.columns)
+    if (!column.generated && !in_backup(column.name)) return Road::difference;
+  double now = 0, then = 0;
+  for (auto& leaf : table.leaves) now += static_cast<double>(pg::about_rows(leaf.oid, counted_blocks));
+  for (auto source : table.sources) then += static_cast<double>(plan.tables[source].backup->row_count);
+  if (pg::settings.reload_threshold <= 0) return Road::reload;
+  return std::abs(now - then) > pg::settings.reload_threshold * std::max(now, then) ? Road::reload : Road::difference;
+}
+
 std::map<Oid, Road> choose_roads(const std::shared_ptr<RestoreSource>& source, const RestoreRequest& request, pg::Progress& progress) {
   std::map<Oid, Road> roads;
   auto look = [&] {
@@ -97,6 +124,12 @@ std::map<Oid, Road> choose_roads(const std::shared_ptr<RestoreSource>& source, c
       roads[table.live->oid] = choose_road(locked, table);
       table.mapping = {};
       pg::relation_visited();
+    }
+    for (auto& table : locked.repartitioned) {
+      bool known = std::all_of(table.leaves.begin(), table.leaves.end(), [&](auto& leaf) { return std::binary_search(planned.begin(), planned.end(), leaf.oid); });
+      if (!known) continue;
+      Road road = choose_road(locked, table);
+      for (auto& leaf : table.leaves) roads[leaf.oid] = road;
     }
     forms.close();
   };

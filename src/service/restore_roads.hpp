@@ -15,6 +15,9 @@ enum class Road { difference, reload };
 // decoded, and one with columns that the backup does not have (their values would be lost).
 Road choose_road(const RestorePlan& plan, const PlannedTable& table);
 
+// The same for a repartitioned table: one road for all of its leaves, chosen by their number of rows against the backup's, for a row may have gone to any of them.
+Road choose_road(const RestorePlan& plan, const Repartitioned& table);
+
 // The same for every live table that a restore replaces. Locks are taken and given back, because none may be raised later: what they are to be depends on the road. The look that counts is
 // the one under the final locks; a table that changed in between takes the road chosen here all the same, which costs time and nothing else.
 std::map<Oid, Road> choose_roads(const std::shared_ptr<RestoreSource>& source, const RestoreRequest& request, pg::Progress& progress);

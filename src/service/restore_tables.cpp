@@ -104,25 +104,25 @@ void go_by_difference(const RestorePlan& plan, PlannedTable& table, bool write, 
   pg::fault_point("restore.table_loaded");
 }
 
-void require_key(const PlannedTable& table) {
-  Oid index = pg::usable_key_index(table.live->oid);
+}  // namespace
+
+void require_key(const TableDescription& live, const pg::ColumnMapping& mapping) {
+  Oid index = pg::usable_key_index(live.oid);
   if (!OidIsValid(index))
-    throw snapback::error(sqlstate::feature_not_supported, "table \"" + table.qualified_name() + "\" has no primary key that rows can be found by",
+    throw snapback::error(sqlstate::feature_not_supported, "table \"" + live.qualified_name() + "\" has no primary key that rows can be found by",
                           "Modes missing and upsert compare rows by an immediate primary key.", "Use mode => 'replace', or restore with into_schema and copy the rows you need.");
-  for (auto& name : table.live->primary_key) {
+  for (auto& name : live.primary_key) {
     bool present = false;
-    for (auto& column : table.mapping.columns) present |= column.name == name && OidIsValid(column.type);
+    for (auto& column : mapping.columns) present |= column.name == name && OidIsValid(column.type);
     if (!present)
-      throw snapback::error(sqlstate::datatype_mismatch, "the backup has no values for column \"" + name + "\" of the primary key of table \"" + table.qualified_name() + "\"", "",
+      throw snapback::error(sqlstate::datatype_mismatch, "the backup has no values for column \"" + name + "\" of the primary key of table \"" + live.qualified_name() + "\"", "",
                             "Use mode => 'replace', or restore with into_schema.");
   }
-  for (auto& constraint : table.live->constraints)
+  for (auto& constraint : live.constraints)
     if (constraint.deferrable && (constraint.kind == 'u' || constraint.kind == 'x'))
-      throw snapback::error(sqlstate::feature_not_supported, "table \"" + table.qualified_name() + "\" has the deferrable constraint \"" + constraint.name + "\"",
+      throw snapback::error(sqlstate::feature_not_supported, "table \"" + live.qualified_name() + "\" has the deferrable constraint \"" + constraint.name + "\"",
                             "Modes missing and upsert cannot prove it row by row.", "Use mode => 'replace'.");
 }
-
-}  // namespace
 
 void replace_table(const RestorePlan& plan, PlannedTable& table, Road road, pg::Progress& progress) {
   if (table.result.action == "created") {
@@ -152,7 +152,7 @@ void preview_replace(const RestorePlan& plan, PlannedTable& table, pg::Progress&
 }
 
 void merge_table(const RestorePlan& plan, PlannedTable& table, bool overwrite, bool write, pg::Progress& progress) {
-  require_key(table);
+  require_key(*table.live, table.mapping);
   pg::ServerInterrupts interrupts;
   Json live_head{{"columns", Json::array()}};
   for (auto& column : table.mapping.columns)

@@ -12,6 +12,8 @@ void replace_table(const RestorePlan& plan, PlannedTable& table, Road road, pg::
 // What that would do, with the counts it would report; every row that would be written is converted and checked. Writes nothing.
 void preview_replace(const RestorePlan& plan, PlannedTable& table, pg::Progress& progress);
 
+// Raises 0A000 and 42804 where modes missing and upsert cannot find rows of a table by its primary key.
+void require_key(const TableDescription& live, const pg::ColumnMapping& mapping);
 // Modes missing and upsert. `write` false: only counts.
 void merge_table(const RestorePlan& plan, PlannedTable& table, bool overwrite, bool write, pg::Progress& progress);
 

@@ -124,6 +124,22 @@ DELETE FROM evil.by_key WHERE id > 3;
 SELECT tests.struck() AS ours \gset
 SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L)', :'by_key')) || tests.struck(), 'okfalse', 'code of a partition key');
 
+-- Partitions that are others by now: bounds are looked at, rows are routed, and the default partition is searched for rows of one that is missing.
+SELECT id AS parted FROM backup_create('{evil.parted,evil.by_key}') \gset
+SELECT tests.struck() AS ours \gset
+SET ROLE hostile_evil;
+DROP TABLE evil.part_low;
+CREATE TABLE evil.part_low PARTITION OF evil.parted (CHECK (evil.strike('check of a partition')), n DEFAULT evil.number(1)) FOR VALUES FROM (0) TO (5);
+DROP TABLE evil.by_key_low;
+INSERT INTO evil.by_key SELECT g, g FROM generate_series(1, 5) g;
+CREATE TABLE evil.by_key_high PARTITION OF evil.by_key FOR VALUES FROM (115) TO (116);
+RESET ROLE;
+SELECT tests.struck() AS ours \gset
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, ''{evil.parted,evil.by_key}'', dry_run => true)', :'parted')) || tests.struck(), 'okfalse', 'code of other partitions, dry run');
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, ''{evil.parted}'', mode => ''upsert'')', :'parted')) || tests.struck(), 'okfalse', 'upsert');
+SELECT is(tests.attempt(format('SELECT * FROM backup_restore(%L, ''{evil.parted,evil.by_key}'')', :'parted')) || tests.struck(), 'okfalse', 'replace');
+SELECT is((SELECT count(*) FROM evil.by_key_rest) || ' ' || (SELECT count(*) FROM evil.part_low), '20 4', 'and the rows are where they belong');
+
 -- ---- code that the server evaluates before any row is looked at ---------------------------------------------------------------
 -- functions of constants are evaluated when an expression is planned, literals when it is parsed
 SET ROLE hostile_evil;
