@@ -1,6 +1,7 @@
 // Alerts on their way: what opens and closes is recorded, logged once, and notified.
 #include "core/backup_id.hpp"
 #include "pg/call.hpp"
+#include "pg/encoding.hpp"
 #include "service/state.hpp"
 #include "service/watching.hpp"
 
@@ -15,9 +16,9 @@ namespace {
 constexpr const char* channel = "pg_snapback";
 
 void announce(const char* event, const Alert& alert) {
-  Json payload = {{"event", event}, {"severity", alert.severity}, {"code", alert.code}, {"plan", alert.plan}};
+  Json payload = {{"event", event}, {"severity", alert.severity}, {"code", alert.code}, {"plan", pg::shown_utf8(alert.plan)}};
   if (!alert.subject.empty()) payload["backup_id"] = alert.subject;
-  std::string text = payload.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = pg::shown_text(payload.dump());
   std::string plan = printable(alert.plan), subject = alert.subject.empty() ? "" : " backup=" + alert.subject;
   pg::call([&] {
     Async_Notify(channel, text.c_str());

@@ -137,7 +137,7 @@ void add_run_metrics(std::vector<Metric>& list, const std::set<std::string>& hid
                                      " r WHERE r.kind = 'create' AND r.plan IS NOT NULL AND r.finished_at > pg_catalog.now() - pg_catalog.make_interval(days => $1::integer) GROUP BY 1 ORDER BY 1",
                                  {days}))
       if (!hidden.count(*row[0]))
-        list.push_back({"pg_snapback_success_ratio", {{"plan", *row[0]}, {"days", days}}, std::stod(*row[1]), "Share of the plan's runs that succeeded, over so many days."});
+        list.push_back({"pg_snapback_success_ratio", {{"plan", pg::shown_utf8(*row[0])}, {"days", days}}, std::stod(*row[1]), "Share of the plan's runs that succeeded, over so many days."});
 }
 
 }  // namespace
@@ -162,7 +162,7 @@ std::vector<Metric> metrics() {
   }
   for (auto& plan : watched.plans) {
     if (hidden.count(plan->facts.name)) continue;
-    Json labels = {{"plan", plan->facts.name}};
+    Json labels = {{"plan", pg::shown_utf8(plan->facts.name)}};
     if (plan->facts.last_good)
       list.push_back({"pg_snapback_plan_last_good_backup_age_seconds", labels, static_cast<double>(watched.now - *plan->facts.last_good), "Seconds since the plan's newest good backup."});
     list.push_back({"pg_snapback_plan_active", labels, plan->facts.active ? 1.0 : 0.0, "1 when the plan is enabled and not suspended."});

@@ -135,16 +135,33 @@ void history_subtransaction_ended(SubXactEvent event, SubTransactionId, SubTrans
   }
 }
 
-// The file is UTF-8; in databases of other encodings what is not ASCII is left out of it.
-std::string in_ascii(std::string text) {
-  if (GetDatabaseEncoding() != PG_UTF8)
-    for (auto& c : text)
-      if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  return text;
+// JSON is UTF-8. The file is one database's, and after an error no catalog is read, as a conversion would: in databases of other encodings each byte beyond ASCII stands as the
+// character with its number.
+std::string widened(const std::string& text) {
+  if (GetDatabaseEncoding() == PG_UTF8) return text;
+  std::string wide;
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80) wide += static_cast<char>(0xc0 | byte >> 6);
+    wide += byte >= 0x80 ? static_cast<char>(0x80 | (byte & 0x3f)) : c;
+  }
+  return wide;
+}
+
+std::string narrowed(const std::string& text) {
+  if (GetDatabaseEncoding() == PG_UTF8) return text;
+  std::string narrow;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool pair = byte >= 0x80 && i + 1 < text.size();
+    narrow += pair ? static_cast<char>(byte << 6 | (static_cast<unsigned char>(text[i + 1]) & 0x3f)) : text[i];
+    i += pair;
+  }
+  return narrow;
 }
 
 // A value of a log line: names may hold anything.
-std::string quoted(const std::string& text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string quoted(const std::string& text) { return narrowed(Json(widened(text)).dump(-1, ' ', false, Json::error_handler_t::replace)); }
 
 void log_line(const std::string& text) {
   pg::call([&] { ereport(LOG_SERVER_ONLY, (errmsg_internal("pg_snapback: %s", text.c_str()), errhidestmt(true), errhidecontext(true))); });
@@ -169,7 +186,7 @@ void log_end(const char* kind, const std::string& role, const std::string& state
 }
 
 void add_entry(const char* kind, const std::string& role, const std::string& state, const Record& record, std::int64_t started, std::int64_t ended, const std::string& sqlstate, const std::string& message) {
-  Json json{{"kind", kind}, {"state", state}, {"role", role}, {"started", format_utc(started)}, {"finished", format_utc(ended)},
+  Json json{{"kind", kind}, {"state", state}, {"role", widened(role)}, {"started", format_utc(started)}, {"finished", format_utc(ended)},
             {"seconds", static_cast<double>(ended - started) / 1e6}, {"pid", MyProcPid}, {"ended", ended / 1000000}};
   if (!record.backup_id.empty()) json["backup_id"] = record.backup_id;
   if (state == "succeeded") {
@@ -177,7 +194,8 @@ void add_entry(const char* kind, const std::string& role, const std::string& sta
     json["bytes"] = record.bytes;
   }
   if (!sqlstate.empty()) json["sqlstate"] = sqlstate;
-  if (!message.empty()) json["message"] = in_ascii(message.substr(0, longest_message));
+  if (!message.empty())
+    json["message"] = widened(message.substr(0, static_cast<std::size_t>(pg_mbcliplen(message.data(), static_cast<int>(message.size()), static_cast<int>(longest_message)))));
   entries().push_back({GetCurrentTransactionNestLevel(), std::move(json)});
 }
 
@@ -218,7 +236,7 @@ void record_operation(const char* kind, const std::function<void(Record&)>& body
   Record record;
   std::int64_t started = now_microseconds();
   // asked for now: after an error no catalog is read
-  std::string role = in_ascii(pg::role_name(GetUserId()));
+  std::string role = pg::role_name(GetUserId());
   log_line(beginning("start", kind, role));
   std::exception_ptr error;
   try {
@@ -251,10 +269,10 @@ std::vector<std::vector<std::optional<std::string>>> read_history() {
   std::int64_t limit = pg::settings.history_days > 0 ? now_microseconds() / 1000000 - std::int64_t{pg::settings.history_days} * 86400 : 0;
   for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     Json json = Json::parse(text.substr(begin, end - begin), nullptr, false);
-    if (!json.is_object() || (limit > 0 && json.value("ended", std::int64_t{0}) < limit) || !may_see(json.value("role", ""), all)) continue;
+    if (!json.is_object() || (limit > 0 && json.value("ended", std::int64_t{0}) < limit) || !may_see(narrowed(json.value("role", "")), all)) continue;
     auto field = [&](const char* key) -> std::optional<std::string> {
       if (!json.contains(key)) return std::nullopt;
-      return json[key].is_string() ? json[key].get<std::string>() : json[key].dump();
+      return json[key].is_string() ? narrowed(json[key].get<std::string>()) : json[key].dump();
     };
     rows.push_back({field("run_id"), field("kind"), field("state"), std::nullopt, std::nullopt, "1", field("role"), field("started"), field("started"), field("finished"), field("seconds"),
                     field("rows"), field("bytes"), field("backup_id"), field("sqlstate"), field("message"), std::nullopt, "{}"});

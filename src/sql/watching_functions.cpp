@@ -1,5 +1,6 @@
 // snapback.last_good_backups, snapback.current_alerts, snapback.current_metrics, backup_health, backup_checklist.
 #include "core/backup_id.hpp"
+#include "pg/encoding.hpp"
 #include "pg/server.hpp"
 #include "service/retention.hpp"
 #include "service/watching.hpp"
@@ -35,7 +36,7 @@ SNAPBACK_FUNCTION(current_alerts) {
 
 SNAPBACK_FUNCTION(current_metrics) {
   std::vector<std::vector<Cell>> rows;
-  for (auto& metric : service::metrics()) rows.push_back({metric.name, metric.labels.dump(), number_text(metric.value), metric.help});
+  for (auto& metric : service::metrics()) rows.push_back({metric.name, pg::shown_text(metric.labels.dump()), number_text(metric.value), metric.help});
   return set_result(fcinfo, rows);
 }
 

@@ -134,6 +134,16 @@ foreach my $database (
 		SELECT action FROM backup_prune('$word') WHERE backup_id = (SELECT backup_id FROM backup_runs WHERE run_id = $planned))), database => $name);
 	is($shown->{out}, $there->(qq($word $word\ntable ""$word"."$word lost"" does not exist\n$word\nkeep)), 'labels, messages and the plan of a backup are theirs');
 
+	# what watches them
+	$shown = attempt($node, $there->(qq(SET client_encoding = '$other'; CREATE ROLE "$name $word" LOGIN; SELECT count(backup_grant('$name $word', 'operate')); SELECT count(*) > 0 FROM backup_metrics WHERE labels ->> 'plan' = '$word';
+		SELECT count(*) FROM backup_plans WHERE plan = '$word'; SELECT count(*) >= 0 FROM backup_alerts; SELECT count(*) > 0 FROM backup_checklist();
+		SET ROLE "$name $word"; SELECT backup_create(ARRAY['"$word lost"']))), database => $name);
+	is_outcome($shown, '42P01', 'a call by a role with such a name fails');
+	is($shown->{out}, "1\nt\n1\nt\nt", 'metrics, plans, alerts and the checklist name the plan');
+	$shown = attempt($node, $there->(qq(SET client_encoding = '$other'; SELECT role_name, message FROM backup_runs WHERE state = 'failed' AND role_name <> 'postgres';
+		DROP OWNED BY "$name $word"; DROP ROLE "$name $word")), database => $name);    # names of roles are read in all databases, whatever their encoding
+	is($shown->{out}, $there->(qq($name $word|table ""$word lost"" does not exist)), 'and the history remembers who failed with what');
+
 	# a dropped column with values is named
 	my $lost = attempt($node, qq($as BEGIN; ALTER TABLE "$word"."$word child" DROP COLUMN "$word up"; SELECT backup_restore('$id');), database => $name);
 	is_outcome($lost, '42804', 'a column that is gone');
