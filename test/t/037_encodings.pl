@@ -121,6 +121,11 @@ foreach my $database (
 	$after = dumped($name, $word);
 	ok($after eq $before, 'pg_dump says the same') or diag(differing($before, $after));
 
+	# partitions that are others by now
+	my $moved = attempt($node, qq($as BEGIN; DROP TABLE "$word"."$word part"; CREATE TABLE "$word".one PARTITION OF "$word"."$word parts" FOR VALUES IN ('$word'); CREATE TABLE "$word".two PARTITION OF "$word"."$word parts" FOR VALUES IN ('b');
+		SELECT backup_restore('$id', ARRAY['"$word"."$word parts"']) IS NULL; SELECT tableoid::regclass, id FROM "$word"."$word parts" ORDER BY 2;), database => $name);
+	is_outcome($moved, '', 'restored into other partitions') and like($moved->{out}, qr/\.one\|1\n.*\.two\|2$/, 'every row into its own');
+
 	# by runs and a plan with such a name
 	my $json = sub { my ($text) = @_; return qq('{"tables": ["\\"$word\\".\\"$text\\""], "label": "$word $word"}') };
 	my $runs = attempt($node, $there->(qq(SET client_encoding = '$other'; SET standard_conforming_strings = on; SELECT run_id FROM backup_start('create', ${\ $json->("$word child")});
