@@ -1,6 +1,7 @@
 #include "pg/call.hpp"
 
 #include <exception>
+#include <string_view>
 
 namespace snapback::pg {
 
@@ -29,6 +30,9 @@ std::string error::sqlstate() const {
 }
 
 std::string error::message() const { return data_ && data_->message ? data_->message : "out of memory"; }
+bool error::is_lock_shortage() const noexcept {
+  return data_ && data_->sqlerrcode == ERRCODE_OUT_OF_MEMORY && data_->filename && std::string_view(data_->filename) == "lock.c";
+}
 std::string error::detail() const { return data_ && data_->detail ? data_->detail : ""; }
 
 ErrorData* error::release(MemoryContext owner) noexcept {

@@ -24,6 +24,7 @@ class error {
   std::string sqlstate() const;
   std::string message() const;
   std::string detail() const;
+  bool is_lock_shortage() const noexcept;  // raised by the lock table for want of shared memory
   int code() const noexcept;  // as in elog.h, ERRCODE_...
 
   // Hands the data over to `owner` (freed with it); null when there is none.

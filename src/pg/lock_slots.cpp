@@ -1,5 +1,6 @@
 #include "pg/lock_slots.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -11,6 +12,8 @@
 
 extern "C" {
 #include "access/twophase.h"
+#include "catalog/pg_extension.h"
+#include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/hsearch.h"
 #include "utils/resowner.h"
@@ -45,27 +48,44 @@ double slots_in_use() {
   return std::stod(*rows[0][0]);
 }
 
-[[noreturn]] void refuse(std::size_t tables, double needed) {
-  double backends = MaxBackends + max_prepared_xacts;
-  auto whole = [](double value) { return std::to_string(static_cast<std::uint64_t>(std::ceil(value))); };
-  throw snapback::error(sqlstate::out_of_memory, "not enough lock slots for " + std::to_string(tables) + " tables",
-                        whole(needed) + " locks are needed at one time; the server's lock table is made for " + whole(nominal_slots()) + ", those of other sessions included. Nothing was locked.",
-                        "Set max_locks_per_transaction to " + whole(std::max(64.0, needed * 1.25 / backends)) + " or more (it is " + std::to_string(max_locks_per_xact) +
-                            ") and restart the server, or name fewer tables at a time.");
+// Numbers of locks are tried out on objects that are not there: extensions with small OIDs, which nothing locks.
+void take_unused_locks(std::size_t count) {
+  call([&] {
+    for (std::size_t i = 0; i < count; ++i) {
+      LOCKTAG tag;
+      SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, static_cast<uint32>(i + 1), 1);
+      (void)LockAcquire(&tag, AccessShareLock, false, true);
+      if (i % 1000 == 0) CHECK_FOR_INTERRUPTS();
+    }
+  });
 }
 
 }  // namespace
 
-void lock_together(const std::map<Oid, LOCKMODE>& modes, std::size_t further) {
-  if (modes.empty()) return;
-  double needed = static_cast<double>(modes.size() + further);
+void refuse_lock_shortage(std::size_t tables, std::size_t locks, bool before) {
+  double needed = static_cast<double>(locks);
+  double backends = MaxBackends + max_prepared_xacts;
+  auto whole = [](double value) { return std::to_string(static_cast<std::uint64_t>(std::ceil(value))); };
+  throw snapback::error(sqlstate::out_of_memory, "not enough lock slots for " + std::to_string(tables) + " tables",
+                        whole(needed) + " locks are needed at one time; the server's lock table is made for " + whole(nominal_slots()) + ", those of other sessions included. " +
+                            (before ? "Nothing was locked." : "Everything is rolled back."),
+                        "Set max_locks_per_transaction to " + whole(std::max(64.0, needed * 1.25 / backends)) + " or more (it is " + std::to_string(max_locks_per_xact) +
+                            ") and restart the server, or name fewer tables at a time.");
+}
+
+void lock_together(const std::map<Oid, LOCKMODE>& modes, std::size_t further, std::size_t tables) {
+  if (modes.empty() && further == 0) return;
+  const std::size_t locks = modes.size() + further;
+  const double needed = static_cast<double>(locks);
   // looking costs more than a few locks do
-  if (needed > nominal_slots() / 2 && needed + slots_in_use() > most_slots()) refuse(modes.size(), needed);
+  if (needed > nominal_slots() / 2 && needed + slots_in_use() > most_slots()) refuse_lock_shortage(std::max(tables, modes.size()), locks);
+  auto is_shortage = [](const std::string& state) { return state == sqlstate::out_of_memory; };
   auto lock_all = [&] {
     for (auto& [relation, mode] : modes) call([&, relation = relation, mode = mode] { LockRelationOid(relation, mode); });
+    // what they take of shared memory stays with the lock table when they are given back
+    if (further > 0) in_subtransaction([&] { take_unused_locks(further); }, [](const std::string&) { return false; }, false);
   };
-  auto shortage = in_subtransaction(lock_all, [](const std::string& state) { return state == sqlstate::out_of_memory; });
-  if (shortage) refuse(modes.size(), needed);
+  if (in_subtransaction(lock_all, is_shortage)) refuse_lock_shortage(std::max(tables, modes.size()), locks);
 }
 
 void lock_together(const std::vector<Oid>& relations, LOCKMODE mode) {

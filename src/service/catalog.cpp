@@ -7,6 +7,7 @@
 #include "pg/call.hpp"
 #include "pg/identity.hpp"
 #include "pg/spi.hpp"
+#include "pg/subtransaction.hpp"
 
 namespace snapback::service {
 
@@ -114,9 +115,13 @@ void add_indexes(ByOid& tables, const std::string& oids) {
 void read_sequence_value(SequenceDescription& sequence) {
   // the sequence belongs with its table: the right to read the table was asked for, the sequence's own is not
   pg::RunAs owner(BOOTSTRAP_SUPERUSERID);
-  auto rows = query("SELECT last_value, is_called FROM " + pg::qualified(sequence.schema, sequence.name));
-  sequence.last_value = integer(rows.at(0)[0]);
-  sequence.is_called = truth(rows.at(0)[1]);
+  auto read = [&] {
+    auto rows = query("SELECT last_value, is_called FROM " + pg::qualified(sequence.schema, sequence.name));
+    sequence.last_value = integer(rows.at(0)[0]);
+    sequence.is_called = truth(rows.at(0)[1]);
+  };
+  // the rollback gives back the lock, which nobody counted on: a database may have more sequences than there are lock slots left
+  pg::in_subtransaction(read, [](const std::string&) { return false; }, false);
 }
 
 void add_parents(ByOid& tables, const std::string& oids) {

@@ -1,6 +1,7 @@
 #include "service/restore.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -29,6 +30,7 @@
 #include "service/restore_roads.hpp"
 #include "service/restore_tables.hpp"
 #include "service/rights.hpp"
+#include "service/schema_json.hpp"
 #include "service/selection.hpp"
 #include "service/sequences.hpp"
 #include "service/verify.hpp"
@@ -51,24 +53,41 @@ struct Locks {
   }
 };
 
-// Locks that come with the writing: on indexes and TOAST tables that get new storage, and on whatever is made anew.
-std::size_t further_locks(const RestorePlan& plan, const std::map<Oid, LOCKMODE>& modes) {
+// Locks on indexes of tables, and on their TOAST tables with the indexes of those.
+std::size_t locks_below(const std::vector<Oid>& tables) {
+  if (tables.empty()) return 0;
+  auto rows = pg::query("SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = ANY ($1::oid[])) "
+                        "+ 2 * (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::oid[]) AND c.reltoastrelid <> 0)",
+                        {oid_array(tables)});
+  return std::stoul(*rows[0][0]);
+}
+
+// Locks of catalogs and of what is made once (types, a schema).
+constexpr std::size_t locks_to_begin_making = 60;
+
+// Locks on a table that is made and its row type, on its TOAST table with its index, on its own indexes, sequences and keys.
+std::size_t locks_to_make(const RestorePlan& plan, const PlannedTable& table) {
+  const Json definition = plan.definition_of(table);
+  if (!definition.is_object()) return 0;
+  std::size_t count = table.partitioned ? 2 : 4;
+  count += definition.value("indexes", Json::array()).size() + definition.value("foreign_keys", Json::array()).size() + plan.source->schema.sequences(*table.backup).size();
+  for (auto& constraint : definition.value("constraints", Json::array())) count += string_of(constraint, "kind") != "check" ? 2 : 0;
+  return count;
+}
+
+// Locks that come with the writing: on indexes and TOAST tables that get new storage, and on whatever is made anew. `written`: whose indexes and
+// TOAST tables are locked.
+std::size_t further_locks(const RestorePlan& plan, const std::function<bool(Oid)>& written) {
   std::size_t count = 0;
-  std::vector<Oid> reloaded;
+  std::vector<Oid> tables;
   for (auto& table : plan.tables) {
-    if (table.live && modes.at(table.live->oid) == AccessExclusiveLock) reloaded.push_back(table.live->oid);
-    if (table.live || !table.result.action.empty()) continue;
-    const Json definition = plan.definition_of(table);
-    if (definition.is_object()) count += 3 + definition.value("indexes", Json::array()).size() + definition.value("constraints", Json::array()).size();
+    if (table.live && written(table.live->oid)) tables.push_back(table.live->oid);
+    if (!table.live && table.result.action.empty()) count += locks_to_make(plan, table);
   }
   for (auto& table : plan.repartitioned)
     for (auto& leaf : table.leaves)
-      if (modes.at(leaf.oid) == AccessExclusiveLock) reloaded.push_back(leaf.oid);
-  if (reloaded.empty()) return count;
-  auto rows = pg::query("SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = ANY ($1::oid[])) "
-                        "+ 2 * (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::oid[]) AND c.reltoastrelid <> 0)",
-                        {oid_array(reloaded)});
-  return count + std::stoul(*rows[0][0]);
+      if (written(leaf.oid)) tables.push_back(leaf.oid);
+  return count + (count > 0 ? locks_to_begin_making : 0) + locks_below(tables);
 }
 
 // All locks in one pass in OID order, none raised later; then the plan is made again to see that the names still mean what was locked.
@@ -83,7 +102,8 @@ RestorePlan lock_and_plan(const std::shared_ptr<RestoreSource>& source, const Re
     for (auto& table : plan.tables)
       if (table.live && table.partitioned && locks.tables == AccessExclusiveLock) modes[table.live->oid] = ShareRowExclusiveLock;
     for (auto oid : far_ends(keys, live)) modes[oid] = locks.tables == AccessShareLock ? AccessShareLock : ShareRowExclusiveLock;
-    pg::lock_together(modes, locks.tables == AccessShareLock ? 0 : further_locks(plan, modes));
+    auto reloaded = [&](Oid table) { return modes.at(table) == AccessExclusiveLock; };
+    pg::lock_together(modes, locks.tables == AccessShareLock ? 0 : further_locks(plan, reloaded), plan.tables.size());
     pg::fault_point("restore.locked");
     auto targets = targets_of(plan);
     plan = RestorePlan();  // every table is described in it: one is in memory at a time
@@ -287,7 +307,14 @@ RestoreOutcome perform(Repository& repository, const RestoreRequest& request, co
     pg::fault_point("restore.safety_taken");
   }
   std::vector<RestoredTable> extra;
-  write_everything(plan, request, locks.roads, keys, extra, progress);
+  const std::size_t tables = plan.tables.size(), most_locks = plan.live_tables().size() + further_locks(plan, [](Oid) { return true; });
+  try {
+    write_everything(plan, request, locks.roads, keys, extra, progress);
+  } catch (pg::error& e) {
+    // locks on indexes of tables of which rows are written are not foreseen: most tables may turn out to be unchanged
+    if (e.sqlstate() == sqlstate::out_of_memory && e.is_lock_shortage()) pg::refuse_lock_shortage(tables, most_locks, false);
+    throw;
+  }
   forms.close();
   pg::fault_point("restore.proven");
   return outcome_of(plan, std::move(extra), keep, safety);

@@ -249,6 +249,30 @@ INSERT INTO s.pairs SELECT g, g + 1 FROM generate_series(1, 20) g;
 INSERT INTO s.uses SELECT g, nullif(g % 21, 0), nullif(g % 21, 0) + 1 FROM generate_series(1, 60) g;
 SELECT comes_back('MATCH FULL', '{s.pairs,s.uses}', 'UPDATE s.uses SET a = NULL, b = NULL WHERE id < 10; DELETE FROM s.uses WHERE a > 15; DELETE FROM s.pairs WHERE a > 15', 'DROP TABLE s.uses, s.pairs');
 SELECT throws_ok('INSERT INTO s.uses VALUES (100, 1, NULL)', '23503', NULL, 'is full still');
+-- a key that is MATCH FULL since the backup was taken: rows whose reference is NULL in part break it
+CREATE TABLE s.wholes (a integer, b integer, PRIMARY KEY (a, b));
+CREATE TABLE s.halves (id integer PRIMARY KEY, a integer, b integer, v text);
+INSERT INTO s.wholes SELECT g, g FROM generate_series(1, 10) g;
+INSERT INTO s.halves SELECT g, CASE WHEN g <> 7 THEN g END, CASE WHEN g % 5 <> 0 AND g <> 7 THEN g END, 'h' || g FROM generate_series(1, 10) g;
+SELECT id AS halves FROM backup_create('{s.halves}') \gset
+UPDATE s.halves SET b = a WHERE b IS NULL;
+UPDATE s.halves SET v = 'x' WHERE id < 3;
+ALTER TABLE s.halves ADD CONSTRAINT now_full FOREIGN KEY (a, b) REFERENCES s.wholes MATCH FULL;
+DELETE FROM s.halves WHERE id IN (5, 6, 7);
+CREATE FUNCTION breaks_key(taken text, mode text, threshold text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  before text := rows_of('{s.halves,s.wholes}');
+BEGIN
+  PERFORM set_config('pg_snapback.reload_threshold', threshold, true);
+  RETURN NEXT throws_ok(format('SELECT * FROM backup_restore(%L, ''{s.halves}'', mode => %L)', taken, mode), '23503', 'the restore would violate foreign key "now_full" of table "s.halves"',
+                        'references that are NULL in part, mode ' || mode || ', threshold ' || threshold);
+  RETURN NEXT is(rows_of('{s.halves,s.wholes}'), before, 'nothing is changed');
+END $$;
+SELECT breaks_key(:'halves', mode, threshold) FROM (VALUES ('replace', '0'), ('replace', '1'), ('missing', '1'), ('upsert', '1')) v (mode, threshold);
+SELECT is(action || ': ' || split_part(note, '; ', 2), 'refused: the restore would fail with 23503: 2 rows would violate foreign key "now_full" of table "s.halves"', 'the dry run says how many') FROM backup_restore(:'halves', '{s.halves}', dry_run => true);
+INSERT INTO s.halves VALUES (5, 5, 5, 'stays');
+SELECT results_eq(format('SELECT action, inserted, proven FROM backup_restore(%L, ''{s.halves}'', mode => ''missing'')', :'halves'), $$VALUES ('merged', 2::bigint, true)$$, 'missing rows whose references are whole, or NULL as a whole, come back');
+SELECT breaks_key(:'halves', 'upsert', '1');
 -- keys that the rows of the backup break, and are not yet proven to hold
 CREATE TABLE s.old_parent (id integer PRIMARY KEY);
 CREATE TABLE s.old_child (id integer PRIMARY KEY, parent integer, v text);
