@@ -73,19 +73,19 @@ void refuse_lock_shortage(std::size_t tables, std::size_t locks, bool before) {
                             ") and restart the server, or name fewer tables at a time.");
 }
 
-void lock_together(const std::map<Oid, LOCKMODE>& modes, std::size_t further, std::size_t tables) {
-  if (modes.empty() && further == 0) return;
-  const std::size_t locks = modes.size() + further;
+void lock_together(const std::map<Oid, LOCKMODE>& modes, const FurtherLocks& further) {
+  if (modes.empty() && further.sure == 0) return;
+  const std::size_t locks = modes.size() + further.sure + further.possible, tables = std::max(further.tables, modes.size());
   const double needed = static_cast<double>(locks);
   // looking costs more than a few locks do
-  if (needed > nominal_slots() / 2 && needed + slots_in_use() > most_slots()) refuse_lock_shortage(std::max(tables, modes.size()), locks);
+  if (needed > nominal_slots() / 2 && needed + slots_in_use() > most_slots()) refuse_lock_shortage(tables, locks);
   auto is_shortage = [](const std::string& state) { return state == sqlstate::out_of_memory; };
   auto lock_all = [&] {
     for (auto& [relation, mode] : modes) call([&, relation = relation, mode = mode] { LockRelationOid(relation, mode); });
     // what they take of shared memory stays with the lock table when they are given back
-    if (further > 0) in_subtransaction([&] { take_unused_locks(further); }, [](const std::string&) { return false; }, false);
+    if (further.sure > 0) in_subtransaction([&] { take_unused_locks(further.sure); }, [](const std::string&) { return false; }, false);
   };
-  if (in_subtransaction(lock_all, is_shortage)) refuse_lock_shortage(std::max(tables, modes.size()), locks);
+  if (in_subtransaction(lock_all, is_shortage)) refuse_lock_shortage(tables, locks);
 }
 
 void lock_together(const std::vector<Oid>& relations, LOCKMODE mode) {

@@ -75,19 +75,23 @@ std::size_t locks_to_make(const RestorePlan& plan, const PlannedTable& table) {
   return count;
 }
 
-// Locks that come with the writing: on indexes and TOAST tables that get new storage, and on whatever is made anew. `written`: whose indexes and
-// TOAST tables are locked.
-std::size_t further_locks(const RestorePlan& plan, const std::function<bool(Oid)>& written) {
+// Locks that come with what is made anew.
+std::size_t locks_to_make(const RestorePlan& plan) {
   std::size_t count = 0;
-  std::vector<Oid> tables;
-  for (auto& table : plan.tables) {
-    if (table.live && written(table.live->oid)) tables.push_back(table.live->oid);
+  for (auto& table : plan.tables)
     if (!table.live && table.result.action.empty()) count += locks_to_make(plan, table);
-  }
+  return count > 0 ? count + locks_to_begin_making : 0;
+}
+
+// Locks that may come with the writing into live tables: on the indexes and TOAST tables of those that are `written`.
+std::size_t locks_to_write(const RestorePlan& plan, const std::function<bool(Oid)>& written) {
+  std::vector<Oid> tables;
+  for (auto& table : plan.tables)
+    if (table.live && written(table.live->oid)) tables.push_back(table.live->oid);
   for (auto& table : plan.repartitioned)
     for (auto& leaf : table.leaves)
       if (written(leaf.oid)) tables.push_back(leaf.oid);
-  return count + (count > 0 ? locks_to_begin_making : 0) + locks_below(tables);
+  return locks_below(tables);
 }
 
 // All locks in one pass in OID order, none raised later; then the plan is made again to see that the names still mean what was locked.
@@ -103,7 +107,10 @@ RestorePlan lock_and_plan(const std::shared_ptr<RestoreSource>& source, const Re
       if (table.live && table.partitioned && locks.tables == AccessExclusiveLock) modes[table.live->oid] = ShareRowExclusiveLock;
     for (auto oid : far_ends(keys, live)) modes[oid] = locks.tables == AccessShareLock ? AccessShareLock : ShareRowExclusiveLock;
     auto reloaded = [&](Oid table) { return modes.at(table) == AccessExclusiveLock; };
-    pg::lock_together(modes, locks.tables == AccessShareLock ? 0 : further_locks(plan, reloaded), plan.tables.size());
+    if (locks.tables == AccessShareLock)
+      pg::lock_together(modes);
+    else
+      pg::lock_together(modes, {locks_to_make(plan), locks_to_write(plan, reloaded), plan.tables.size()});
     pg::fault_point("restore.locked");
     auto targets = targets_of(plan);
     plan = RestorePlan();  // every table is described in it: one is in memory at a time
@@ -307,11 +314,11 @@ RestoreOutcome perform(Repository& repository, const RestoreRequest& request, co
     pg::fault_point("restore.safety_taken");
   }
   std::vector<RestoredTable> extra;
-  const std::size_t tables = plan.tables.size(), most_locks = plan.live_tables().size() + further_locks(plan, [](Oid) { return true; });
+  const std::size_t tables = plan.tables.size(), most_locks = plan.live_tables().size() + locks_to_make(plan) + locks_to_write(plan, [](Oid) { return true; });
   try {
     write_everything(plan, request, locks.roads, keys, extra, progress);
   } catch (pg::error& e) {
-    // locks on indexes of tables of which rows are written are not foreseen: most tables may turn out to be unchanged
+    // locks on indexes of live tables are not tried out beforehand: most tables may turn out to be unchanged
     if (e.sqlstate() == sqlstate::out_of_memory && e.is_lock_shortage()) pg::refuse_lock_shortage(tables, most_locks, false);
     throw;
   }
