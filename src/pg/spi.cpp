@@ -71,15 +71,12 @@ std::vector<Row> modify(const std::string& sql, const std::vector<Cell>& paramet
 std::vector<Row> modify_as_is(const std::string& sql, const std::vector<Cell>& parameters) { return run(sql, parameters, 0, Mode::write_as_is); }
 
 void execute(const std::string& sql) {
-  int statements = call([&] { return list_length(raw_parser(sql.c_str(), RAW_PARSE_DEFAULT)); });
-  if (statements != 1)
-    throw snapback::error(sqlstate::invalid_parameter_value, "a definition in the backup is not one statement",
-                          "It holds " + std::to_string(statements) + " statements.");
   call([&] {
     // notices of definitions (merged columns, skipped existing things) are not the caller's
     int nest_level = NewGUCNestLevel();
     (void)set_config_option("client_min_messages", "warning", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     SPI_connect();
+    if (list_length(raw_parser(sql.c_str(), RAW_PARSE_DEFAULT)) != 1) elog(ERROR, "this is not one statement");
     int code = SPI_execute(sql.c_str(), false, 0);
     if (code < 0) elog(ERROR, "statement returned %s", SPI_result_code_string(code));
     SPI_finish();

@@ -24,7 +24,7 @@ std::vector<Row> modify(const std::string& sql, const std::vector<Cell>& paramet
 // The same with the session's own search_path, for a function whose arguments are names of a user: the statement itself qualifies every name.
 std::vector<Row> modify_as_is(const std::string& sql, const std::vector<Cell>& parameters = {});
 
-// Runs one statement that may write. Raises 22023 when the text holds more or less than one statement.
+// Runs one statement that may write. Pieces of it that come from a backup are checked before (pg/definition.hpp); more than one statement is an internal error.
 void execute(const std::string& sql);
 
 // Schemas of the caller's search path, in order, pg_catalog included.

@@ -8,6 +8,7 @@
 #include "core/format/row_order.hpp"
 #include "pg/caches.hpp"
 #include "pg/call.hpp"
+#include "pg/fault.hpp"
 #include "pg/lock_slots.hpp"
 #include "pg/snapshot.hpp"
 #include "pg/table_scan.hpp"
@@ -190,6 +191,7 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
   check_row_access(backup, access, "compare");
 
   pg::Progress progress(pg::Operation::compare, pg::Phase::locking);
+  pg::fault_point("compare.selected");
   pg::lock_together(live, AccessShareLock);
   pg::push_read_snapshot(live);
   pg::TextForms forms;

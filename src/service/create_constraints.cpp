@@ -9,6 +9,7 @@
 #include "pg/spi.hpp"
 #include "pg/table_reload.hpp"
 #include "pg/table_target.hpp"
+#include "service/definition_check.hpp"
 #include "service/foreign_keys.hpp"
 #include "service/owners_code.hpp"
 #include "service/schema_json.hpp"
@@ -166,6 +167,7 @@ void add_foreign_keys(RestorePlan& plan, const std::string& into_schema) {
     if (!table.live) continue;
     const Json definition = plan.definition_of(table);
     if (!definition.is_object()) continue;
+    if (!is_new(table)) check_foreign_key_definitions(table, definition);
     for (auto& key : definition.value("foreign_keys", Json::array())) add_foreign_key(table, key, by_name, into_schema);
   }
 }

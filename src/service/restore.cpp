@@ -352,6 +352,8 @@ RestoreOutcome restore_backup(const RestoreRequest& request) {
       pg::in_subtransaction([&] { outcome = perform(repository, request, backup, uncommitted, false, progress); }, [](const std::string&) { return false; }, false);
   } catch (const snapback::error& e) {
     throw explain_damage(repository, backup, e);
+  } catch (const Json::exception&) {
+    throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" is damaged", "A member of its descriptions of tables is missing or of another kind than the format has.");
   }
   if (backup.state == "damaged")
     for (auto& table : outcome.tables) table.notes.push_back("the backup is damaged elsewhere: " + backup.problem);

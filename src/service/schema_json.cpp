@@ -144,12 +144,36 @@ void SchemaText::append(std::string& list, const Json& part) {
   list += dump_object(part, "the schema");
 }
 
+namespace {
+
+[[noreturn]] void damaged(const std::string& list) {
+  throw snapback::error(sqlstate::data_corrupted, "document is damaged: an entry of the schema's \"" + list + "\" is not of the form that the format has");
+}
+
+void check_sequence(const Json& sequence) {
+  for (auto number : {"start", "increment", "minimum", "maximum", "cache", "last_value"})
+    if (!sequence.at(number).is_number_integer()) damaged("sequences");
+  for (auto flag : {"cycle", "is_called"})
+    if (!sequence.at(flag).is_boolean()) damaged("sequences");
+}
+
+void check_type(const Json& type) {
+  for (auto name : {"schema", "name", "kind"})
+    if (!type.at(name).is_string()) damaged("types");
+  for (auto& label : type.at("labels"))
+    if (!label.is_string()) damaged("types");
+}
+
+}  // namespace
+
 BackupSchema::BackupSchema(BackupReader& reader) {
   auto name_in = [](const Json& object, const char* schema, const char* name) { return TableName(string_of(object, schema), string_of(object, name)); };
-  reader.schema([&](const std::string& list, Json& element) {
+  auto take = [&](const std::string& list, Json& element) {
     if (list == "types") {
+      check_type(element);
       types_.push_back(element.dump());
     } else if (list == "sequences") {
+      check_sequence(element);
       sequences_of_.emplace(name_in(element, "table_schema", "table_name"), sequences_.size());
       sequences_.push_back(element.dump());
     } else {
@@ -157,6 +181,13 @@ BackupSchema::BackupSchema(BackupReader& reader) {
       tables_[name] = element.dump();
       if (auto parent = element.find("partition_of"); parent != element.end()) partitions_.emplace_back(name, name_in(*parent, "schema", "name"));
       for (auto& parent : element.value("inherits", Json::array())) parents_[name].push_back(name_in(parent, "schema", "name"));
+    }
+  };
+  reader.schema([&](const std::string& list, Json& element) {
+    try {
+      take(list, element);
+    } catch (const Json::exception&) {
+      damaged(list);
     }
   });
 }

@@ -18,6 +18,7 @@
 #include "pg/type_names.hpp"
 #include "pg/values/type_shape.hpp"
 #include "service/restore.hpp"
+#include "service/rights.hpp"
 #include "service/schema_json.hpp"
 
 namespace snapback::service {
@@ -150,6 +151,7 @@ VerifyResult verify_backup(const std::string& id, const std::string& level) {
   Repository repository(false);
   auto backup = repository.find_or_latest(id);
   if (level == "restore") pg::refuse_read_only("backup_verify", false);
+  if (level == "restore" && !backup.is_own && backup.state != "unreadable") check_origin(backup, "");  // its definitions are code, and nobody has said that it is trusted
   pg::Progress progress(pg::Operation::verify, pg::Phase::checking);
   pg::ServerInterrupts interrupts;
   VerifyResult result;

@@ -304,38 +304,14 @@ SELECT is(:'seen_equal' || :'seen_ok' || :'seen_dry' || :'seen_inserted' || :'se
 DROP VIEW evil.pg_namespace, evil.pg_class;
 DROP SCHEMA aside CASCADE;
 
--- ---- a relation that becomes another one while the call waits for its lock -------------------------------------------------
+-- ---- code that comes while the call waits for its lock ------------------------------------------------------------------------
+-- (relations that become others meanwhile: test/t/034_swaps.pl)
 SET ROLE hostile_evil;
 CREATE TABLE evil.bait (id integer PRIMARY KEY, n integer);
 INSERT INTO evil.bait SELECT g, g FROM generate_series(1, 20) g;
-CREATE VIEW evil.snare AS SELECT id, n FROM evil.bait WHERE evil.strike('view');
 RESET ROLE;
 SELECT id AS baited FROM backup_create('{evil.bait}') \gset
 DELETE FROM evil.bait WHERE id > 10;
-CREATE FUNCTION tests.swapped(point text, call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  answer text;
-BEGIN
-  PERFORM tests.struck();
-  PERFORM set_config('pg_snapback.test_fault', point || '=sql:DO $do$BEGIN IF to_regclass(''evil.real'') IS NULL THEN ALTER TABLE evil.bait RENAME TO real; ALTER VIEW evil.snare RENAME TO bait; END IF; END$do$', true);
-  answer := tests.attempt(call);
-  PERFORM set_config('pg_snapback.test_fault', '', true);
-  IF tests.struck() THEN answer := answer || ', struck'; END IF;
-  IF to_regclass('evil.real') IS NOT NULL THEN
-    answer := answer || ', swapped';
-    ALTER VIEW evil.bait RENAME TO snare;
-    ALTER TABLE evil.real RENAME TO bait;
-  END IF;
-  RETURN answer;
-END $$;
-SELECT unalike(tests.swapped(point, format(call, :'baited')), '%struck%', 'a view in place of the table at ' || point || ': ' || call)
-FROM (VALUES ('backup.selected', 'SELECT * FROM backup_create(''{evil.bait}'')'), ('backup.locked', 'SELECT * FROM backup_create(''{evil.bait}'')'),
-             ('restore.planned', 'SELECT * FROM backup_restore(%L)'), ('restore.planned', 'SELECT * FROM backup_restore(%L, mode => ''upsert'')'),
-             ('restore.planned', 'SELECT * FROM backup_restore(%L, dry_run => true)'), ('restore.locked', 'SELECT * FROM backup_restore(%L)'),
-             ('verify.started', 'SELECT * FROM backup_verify(%L, ''restore'')')) AS attack (point, call);
-SELECT is((SELECT count(*) FROM evil.bait) IN (10, 20), true, 'the table is as it was, or restored');
-
--- code that is added to the table while the call waits
 SELECT tests.struck() AS ours \gset
 SELECT set_config('pg_snapback.test_fault', 'restore.planned=sql:DO $do$BEGIN IF to_regclass(''evil.sudden'') IS NULL THEN SET LOCAL ROLE hostile_evil; CREATE INDEX sudden ON evil.bait (evil.number(n)); '
   'ALTER TABLE evil.bait ADD CHECK (evil.strike($x$late check$x$)); CREATE TRIGGER sudden BEFORE INSERT ON evil.bait FOR EACH ROW EXECUTE FUNCTION evil.fire(); RESET ROLE; END IF; END$do$', false) AS set \gset

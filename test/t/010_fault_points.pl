@@ -1,4 +1,4 @@
-# Taking, verifying, pinning and deleting backups, ended at every step by an error, a cancel, termination, kill -9 and the stop of the
+# Taking, verifying, comparing, pinning and deleting backups, ended at every step by an error, a cancel, termination, kill -9 and the stop of the
 # server: nothing half-done is listed, leftovers go, the next call works. Kills take the server through recovery each time, so this takes
 # its time; SNAPBACK_NIGHTLY stops the server at every step too.
 
@@ -23,7 +23,7 @@ cmp_ok(scalar(keys %found), '>=', 60, scalar(keys %found) . ' fault points');
 is_deeply([ grep { !/^(?:import|undo|run)\./ } sort keys %found ], [ sort keys %known ], 'every one of them is walked');
 
 my $node = prepare('fault_points');
-my @cases = cases(qw(create create_content create_restore verify delete pin));
+my @cases = cases(qw(create create_content create_restore verify compare delete pin));
 walk('error', @cases);
 walk('cancel', @cases);
 walk('terminate', @cases);

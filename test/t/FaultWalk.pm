@@ -32,6 +32,7 @@ my @table = (
 		qw(storage.list storage.open verify.started reader.opened verify.opened check.files verify.files_checked check.content reader.frame
 		  verify.table_converted check.table verify.content_checked verify.done verify.result_stored),
 		map { "$_ swallowed" } qw(storage.small_created storage.small_written storage.small_synced storage.small_renamed storage.small_published) ],
+	compare => [qw(storage.list storage.open reader.opened compare.selected)],
 	delete => [
 		qw(storage.list delete.found delete.registered),
 		map { "$_ held" } qw(remove.started storage.remove storage.unlinked storage.removed remove.sidecar_removed remove.finished) ],
@@ -57,6 +58,7 @@ my %statement = (
 	create_content => "SELECT backup_create(verify => 'content')",
 	create_restore => "SELECT backup_create('{subjects,topics}', verify => 'restore')",
 	verify => "SELECT * FROM backup_verify('GOOD')",
+	compare => "SELECT * FROM backup_compare('GOOD')",
 	delete => "SELECT backup_delete('VICTIM')",
 	pin => "SELECT backup_pin('VICTIM')",
 	restore => "SET pg_snapback.reload_threshold = 0;\nSELECT * FROM backup_restore('GOOD')",

@@ -3,10 +3,13 @@
 //   forge frames FILE                       the offset at which each frame begins, and the file's size
 //   forge edit FILE OUT LEVEL OLD NEW       replaces the first OLD in the rows by NEW
 //   forge remove FILE OUT LEVEL N           removes row N (from 0) of the first table that has rows
+//   forge schema FILE OUT POINTER JSON      puts a value into the document's "schema" (POINTER as in RFC 6901: /tables/0/owner; /- appends)
+//   forge head FILE OUT POINTER JSON        puts a value into a table's head, in document and manifest; POINTER begins with the table's place (from 0)
+//   forge backup FILE OUT POINTER JSON      puts a value into "backup", in document and manifest
 //   forge version FILE OUT N                says that the format version is N, in the document, the manifest and its header
 //
 // LEVEL says how much is recomputed: "sha256" (all SHA-256, sizes and offsets), "rows" (row hashes in the manifest too), "all" (also counts and hashes in the document, so
-// that the result is a valid backup with other contents).
+// that the result is a valid backup with other contents). The three that take a POINTER recompute all.
 #include <nlohmann/json.hpp>
 #include <openssl/sha.h>
 #include <zstd.h>
@@ -206,6 +209,38 @@ struct Backup {
   }
 };
 
+// Puts a new text into the only structure frame that holds the old one.
+static void replace_structure(Backup& backup, const std::string& before, const std::string& after) {
+  for (std::size_t i = 0; i < backup.frames.size(); ++i) {
+    if (backup.manifest["frames"][i].contains("rows") || backup.frames[i].find(before) == std::string::npos) continue;
+    replace_once(backup.frames[i], before, after);
+    return;
+  }
+  fail("there is no " + before);
+}
+
+static void put(Backup& backup, const std::string& part, const std::string& pointer, const Json& value) {
+  if (part == "schema") {
+    std::string& text = backup.frames[0];
+    std::size_t start = text.find("\n\"schema\":") + 10, end = text.find('\n', start);
+    Json schema = Json::parse(text.substr(start, end - start - 1));
+    schema[Json::json_pointer(pointer)] = value;
+    text.replace(start, end - start - 1, schema.dump());
+  } else if (part == "backup") {
+    std::string before = backup.manifest["backup"].dump();
+    backup.manifest["backup"][Json::json_pointer(pointer)] = value;
+    replace_structure(backup, "\"backup\":" + before, "\"backup\":" + backup.manifest["backup"].dump());
+  } else {
+    std::size_t slash = pointer.find('/', 1);
+    Json& head = backup.manifest["tables"][std::stoul(pointer.substr(1, slash - 1))]["head"];
+    std::string before = head.dump();
+    head[Json::json_pointer(pointer.substr(slash))] = value;
+    std::string after = head.dump();
+    before.back() = after.back() = ',';
+    replace_structure(backup, before, after);
+  }
+}
+
 int main(int argc, char** argv) {
   if (argc < 3) fail("see the source");
   std::string command = argv[1];
@@ -222,6 +257,9 @@ int main(int argc, char** argv) {
     backup.version = static_cast<std::uint32_t>(std::stoul(argv[4]));
     backup.manifest["version"] = backup.version;
     replace_once(backup.frames[0], before, std::string("\"version\":") + argv[4]);
+  } else if (command == "schema" || command == "head" || command == "backup") {
+    if (argc < 6) fail("see the source");
+    put(backup, command, argv[4], Json::parse(argv[5]));
   } else {
     std::string level = argv[4];
     bool done = false;

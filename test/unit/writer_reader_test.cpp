@@ -535,6 +535,36 @@ TEST(BackupReader, RefusesAManifestThatNamesATableTwice) {
   EXPECT_EQ(raised_text([&] { open_backup(test::assemble(frames_of(file, manifest), manifest)); }), "XX001: manifest is damaged: table 1 has the name of one before it");
 }
 
+TEST(BackupReader, RefusesColumnsThatAreNoColumns) {
+  Manifest manifest;
+  const std::string file = write_backup({make_table("a", 10)}, small_frames(), &manifest);
+  const auto raised_with = [&](const char* columns) {
+    Json head = manifest.tables[0].head.json();
+    head["columns"] = Json::parse(columns);
+    Manifest changed = manifest;
+    changed.tables[0].head = head;
+    return raised_text([&] { open_backup(test::assemble(frames_of(file, changed), changed)); });
+  };
+  EXPECT_EQ(raised_with(R"({"a":1})"), "XX001: manifest is damaged: \"columns\" is no array");
+  EXPECT_EQ(raised_with(R"(["id"])"), "XX001: manifest is damaged: an entry of \"columns\" is no object");
+  EXPECT_EQ(raised_with(R"([{"name":"id"}])"), "XX001: manifest is damaged: \"type\" is missing");
+  EXPECT_EQ(raised_with(R"([{"name":"id","type":"integer"},{"name":"id","type":"text"}])"), "XX001: manifest is damaged: a table has two columns of one name");
+}
+
+TEST(BackupReader, RefusesADescriptionOfTheBackupOfAnotherKind) {
+  Manifest manifest;
+  const std::string file = write_backup({make_table("a", 10)}, small_frames(), &manifest);
+  const auto raised_with = [&](const char* key, const Json& value) {
+    Manifest changed = manifest;
+    changed.backup[key] = value;
+    return raised_text([&] { open_backup(test::assemble(frames_of(file, changed), changed)); });
+  };
+  EXPECT_EQ(raised_with("database", 7), "XX001: manifest is damaged: \"database\" is no string");
+  EXPECT_EQ(raised_with("uncommitted", "yes"), "XX001: manifest is damaged: \"uncommitted\" is no boolean");
+  EXPECT_EQ(raised_with("database_oid", "5"), "XX001: manifest is damaged: \"database_oid\" is no natural number");
+  EXPECT_EQ(raised_with("database_oid", std::uint64_t{1} << 32), "XX001: manifest is damaged: \"database_oid\" is no OID");
+}
+
 TEST(BackupReader, RefusesADocumentWithoutItsSchema) {
   Manifest manifest;
   const std::string file = write_backup({}, small_frames(), &manifest);

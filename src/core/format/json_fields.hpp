@@ -56,6 +56,9 @@ inline const Json& object(const char* document, const Json& parent, const char* 
   return value;
 }
 
+// The member "backup", of whose members those that decide about the backup are of the kind they should be.
+const Json& backup(const char* document, const Json& parent);
+
 // Checks "format" and "version"; `format` is what "format" must say.
 void check_version(const char* document, const Json& object, const char* format);
 

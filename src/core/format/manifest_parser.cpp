@@ -1,9 +1,19 @@
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/format/json_builder.hpp"
 #include "core/format/object_reader.hpp"
 
 namespace snapback {
+
+const Json& fields::backup(const char* document, const Json& parent) {
+  const Json& backup = object(document, parent, "backup");
+  for (const char* key : {"id", "created_at", "database", "system_identifier", "kind", "role", "plan", "expires_at"}) text_or_empty(document, backup, key);
+  for (const char* key : {"all_tables", "uncommitted"}) flag(document, backup, key);
+  if (find(backup, "database_oid") != nullptr && number(document, backup, "database_oid") > UINT32_MAX) damaged(document, "\"database_oid\" is no OID");
+  return backup;
+}
 
 void fields::check_version(const char* document, const Json& object, const char* format) {
   if (text(document, object, "format") != format) damaged(document, std::string("\"format\" is not ") + format);
@@ -35,13 +45,23 @@ FrameEntry to_frame(const Json& json) {
   return frame;
 }
 
+void check_columns(const Json& columns) {
+  if (!columns.is_array()) fields::damaged(document, "\"columns\" is no array");
+  std::set<std::string_view> names;
+  for (const Json& column : columns) {
+    if (!column.is_object()) fields::damaged(document, "an entry of \"columns\" is no object");
+    fields::text(document, column, "type");
+    if (!names.insert(fields::text(document, column, "name")).second) fields::damaged(document, "a table has two columns of one name");
+  }
+}
+
 TableEntry to_table(const Json& json) {
   if (!json.is_object()) fields::damaged(document, "an entry of \"tables\" is no object");
   TableEntry table;
   const Json& head = fields::object(document, json, "head");
   fields::text(document, head, "schema");
   fields::text(document, head, "name");
-  if (!fields::member(document, head, "columns").is_array()) fields::damaged(document, "\"columns\" is no array");
+  check_columns(fields::member(document, head, "columns"));
   for (const char* reserved : {"rows", "row_count", "fingerprint"})
     if (fields::find(head, reserved) != nullptr) fields::damaged(document, std::string("\"") + reserved + "\" in a table's head");
   table.row_count = fields::number(document, json, "row_count");
@@ -93,7 +113,7 @@ Manifest parse_manifest(std::string_view text) {
   fields::check_version(document, visitor.header, "pg_snapback");
   if (!visitor.has_tables) fields::damaged(document, "\"tables\" is missing");
   if (!visitor.has_frames) fields::damaged(document, "\"frames\" is missing");
-  manifest.backup = fields::object(document, visitor.header, "backup");
+  manifest.backup = fields::backup(document, visitor.header);
   return manifest;
 }
 

@@ -38,7 +38,7 @@ Sidecar parse_sidecar(std::string_view text) {
   Sha256Value ignored;
   if (!from_hex(sidecar.sha256, ignored.data(), ignored.size())) fields::damaged(sidecar_document, "\"sha256\" is malformed");
   sidecar.size = fields::number(sidecar_document, json, "size");
-  sidecar.backup = fields::object(sidecar_document, json, "backup");
+  sidecar.backup = fields::backup(sidecar_document, json);
   sidecar.tables = fields::number(sidecar_document, json, "tables");
   sidecar.rows = fields::number(sidecar_document, json, "rows");
   sidecar.logical_bytes = fields::number(sidecar_document, json, "logical_bytes");
