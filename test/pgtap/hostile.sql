@@ -305,7 +305,7 @@ DROP VIEW evil.pg_namespace, evil.pg_class;
 DROP SCHEMA aside CASCADE;
 
 -- ---- code that comes while the call waits for its lock ------------------------------------------------------------------------
--- (relations that become others meanwhile: test/t/034_swaps.pl)
+-- (relations that become others meanwhile: test/t/035_swaps.pl)
 SET ROLE hostile_evil;
 CREATE TABLE evil.bait (id integer PRIMARY KEY, n integer);
 INSERT INTO evil.bait SELECT g, g FROM generate_series(1, 20) g;
