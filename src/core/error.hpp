@@ -11,6 +11,7 @@ namespace sqlstate {
 inline constexpr char invalid_parameter_value[] = "22023";
 inline constexpr char undefined_object[] = "42704";
 inline constexpr char undefined_table[] = "42P01";
+inline constexpr char undefined_function[] = "42883";
 inline constexpr char insufficient_privilege[] = "42501";
 inline constexpr char duplicate_table[] = "42P07";
 inline constexpr char wrong_object_type[] = "42809";

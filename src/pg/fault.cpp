@@ -2,8 +2,10 @@
 
 #ifdef PG_SNAPBACK_TESTING
 
+#include <chrono>
 #include <csignal>
 #include <string>
+#include <thread>
 
 #include "core/fault.hpp"
 #include "pg/call.hpp"
@@ -31,6 +33,14 @@ void sleep_cancellable(long milliseconds) {
       CHECK_FOR_INTERRUPTS();
     }
   });
+}
+
+// As code does that looks for no interrupts; others see it as waiting for an extension.
+void sleep_through(long milliseconds) {
+  pgstat_report_wait_start(PG_WAIT_EXTENSION);
+  for (auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds); std::chrono::steady_clock::now() < until;)
+    std::this_thread::sleep_until(until);
+  pgstat_report_wait_end();
 }
 
 void signal_self(int signal) {
@@ -66,6 +76,7 @@ void fault_point(const char* name) {
   if (action == "cancel") signal_self(SIGINT);
   if (action == "terminate") signal_self(SIGTERM);
   if (action.rfind("sleep:", 0) == 0) sleep_cancellable(std::stol(action.substr(6)));
+  if (action.rfind("pause:", 0) == 0) sleep_through(std::stol(action.substr(6)));
   if (action.rfind("sql:", 0) == 0) run_sql(action.c_str() + 4);
 }
 

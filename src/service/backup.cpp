@@ -295,6 +295,7 @@ BackupInfo create_backup(const BackupRequest& request) {
   check_readable(selection.checked);
 
   pg::push_read_snapshot(selection.tables);
+  refuse_missed_tables(request.tables, request.exclude, selection);
   pg::fault_point("backup.snapshot_taken");
   pg::TextForms forms;
   contents.tables = selection.tables;

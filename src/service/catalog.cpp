@@ -379,16 +379,16 @@ ForeignKeyCode code_of_new_key(Oid table, const std::vector<std::string>& column
   return {truth(rows.at(0)[0]), truth(rows.at(0)[1]), truth(rows.at(0)[2])};
 }
 
-std::vector<Oid> partitions_of(const std::vector<Oid>& roots) {
+std::vector<Oid> partitions_of(const std::vector<Oid>& roots, CatalogMoment moment) {
   std::vector<Oid> found;
-  for (auto& row : query(R"(
+  for (auto& row : (moment == CatalogMoment::now ? query : pg::query_active)(R"(
       WITH RECURSIVE tree AS (
         SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
          WHERE i.inhparent = ANY ($1::oid[]) AND c.relispartition
         UNION
         SELECT i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition)
       SELECT oid FROM tree ORDER BY oid)",
-                         {oid_array(roots)}))
+                                                                                {oid_array(roots)}, 0))
     found.push_back(oid(row[0]));
   return found;
 }

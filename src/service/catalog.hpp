@@ -110,8 +110,11 @@ std::vector<ForeignKeyDescription> foreign_keys_of(const std::vector<Oid>& relat
 // The same of a key that is not there yet. The operators are not known before it is: columns of one type, or of types of the server, need no cast that a user wrote.
 ForeignKeyCode code_of_new_key(Oid table, const std::vector<std::string>& columns, Oid referenced, const std::vector<std::string>& referenced_columns);
 
+// Which state of the catalogs is meant: the newest, or that of the snapshot that is active.
+enum class CatalogMoment { now, of_snapshot };
+
 // Leaves (storage) and inner nodes below partitioned tables, the roots themselves left out.
-std::vector<Oid> partitions_of(const std::vector<Oid>& roots);
+std::vector<Oid> partitions_of(const std::vector<Oid>& roots, CatalogMoment moment = CatalogMoment::now);
 
 std::string oid_array(const std::vector<Oid>& oids);  // {1,2,3}
 

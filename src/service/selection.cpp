@@ -1,6 +1,7 @@
 #include "service/selection.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -65,9 +66,9 @@ struct Candidate {
   bool is_partition;
 };
 
-std::vector<Candidate> candidates() {
+std::vector<Candidate> candidates(CatalogMoment moment) {
   std::vector<Candidate> found;
-  for (auto& row : pg::query(R"(
+  for (auto& row : (moment == CatalogMoment::now ? pg::query : pg::query_active)(R"(
       SELECT c.oid, n.nspname, c.relname, c.relkind,
              c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
                AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
@@ -80,7 +81,7 @@ std::vector<Candidate> candidates() {
          AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'snapback')
          AND (c.relpersistence <> 't' OR n.oid = pg_catalog.pg_my_temp_schema())
        ORDER BY n.nspname, c.relname)",
-                             {pg::array_literal(pg::search_path())})) {
+                                                                                 {pg::array_literal(pg::search_path())}, 0)) {
     Candidate candidate;
     candidate.oid = static_cast<Oid>(std::stoul(*row[0]));
     candidate.schema = *row[1];
@@ -219,7 +220,11 @@ std::vector<std::string> split_pattern_list(const std::string& text) {
   return list;
 }
 
-Selection select_tables(const std::optional<std::vector<std::string>>& tables, const std::vector<std::string>& exclude) {
+namespace {
+
+// `moment` of the snapshot: names that mean nothing there are passed over, and the result may be empty.
+Selection select_at(CatalogMoment moment, const std::optional<std::vector<std::string>>& tables, const std::vector<std::string>& exclude) {
+  const bool strict = moment == CatalogMoment::now;
   Selection selection;
   std::vector<std::string> names;
   if (tables) {
@@ -231,21 +236,21 @@ Selection select_tables(const std::optional<std::vector<std::string>>& tables, c
     selection.wide = true;
     if (names.empty()) names = {"*"};
   }
-  auto all = candidates();
+  auto all = candidates(moment);
   std::map<Oid, const Candidate*> chosen;
   for (auto& name : names) {
     auto pattern = parse_pattern(name);
     auto found = matches(pattern, all);
-    if (found.empty() && !pattern.everything()) nothing_matches(pattern, "");
+    if (strict && found.empty() && !pattern.everything()) nothing_matches(pattern, "");
     if (pattern.everything()) selection.wide = true;
     for (auto* candidate : found) {
-      refuse_unreadable_kind(*candidate);
+      if (strict) refuse_unreadable_kind(*candidate);
       chosen.emplace(candidate->oid, candidate);
     }
   }
   auto exclude_matches = [&](const NamePattern& pattern) {
     auto found = matches(pattern, all);
-    if (found.empty() && is_exact(pattern)) nothing_matches(pattern, "");
+    if (strict && found.empty() && is_exact(pattern)) nothing_matches(pattern, "");
     return found;
   };
   std::set<Oid> excluded;
@@ -256,8 +261,8 @@ Selection select_tables(const std::optional<std::vector<std::string>>& tables, c
     if (candidate->kind == RELKIND_PARTITIONED_TABLE && !excluded.count(oid)) roots.push_back(oid);
   for (auto& candidate : all)
     if (excluded.count(candidate.oid) && candidate.kind == RELKIND_PARTITIONED_TABLE) excluded_roots.push_back(candidate.oid);
-  for (auto oid : excluded_roots.empty() ? std::vector<Oid>{} : partitions_of(excluded_roots)) excluded.insert(oid);
-  auto partitions = roots.empty() ? std::vector<Oid>{} : partitions_of(roots);
+  for (auto oid : excluded_roots.empty() ? std::vector<Oid>{} : partitions_of(excluded_roots, moment)) excluded.insert(oid);
+  auto partitions = roots.empty() ? std::vector<Oid>{} : partitions_of(roots, moment);
   std::set<Oid> along(partitions.begin(), partitions.end());
   std::set<Oid> result;
   for (auto& [oid, candidate] : chosen) {
@@ -268,10 +273,28 @@ Selection select_tables(const std::optional<std::vector<std::string>>& tables, c
   for (auto oid : partitions)
     if (!excluded.count(oid)) result.insert(oid);
   selection.tables.assign(result.begin(), result.end());
-  if (selection.tables.empty() && (tables || !exclude.empty()))
+  if (strict && selection.tables.empty() && (tables || !exclude.empty()))
     throw snapback::error(sqlstate::invalid_parameter_value, "no table is left to back up");
   if (!exclude.empty()) selection.wide = false;
   return selection;
+}
+
+}  // namespace
+
+Selection select_tables(const std::optional<std::vector<std::string>>& tables, const std::vector<std::string>& exclude) {
+  return select_at(CatalogMoment::now, tables, exclude);
+}
+
+void refuse_missed_tables(const std::optional<std::vector<std::string>>& tables, const std::vector<std::string>& exclude, const Selection& selection) {
+  if (!IsolationUsesXactSnapshot()) return;
+  auto then = select_at(CatalogMoment::of_snapshot, tables, exclude).tables;
+  std::vector<Oid> missed;
+  std::set_difference(then.begin(), then.end(), selection.tables.begin(), selection.tables.end(), std::back_inserter(missed));
+  if (missed.empty()) return;
+  auto names = pg::query_active("SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+                                {std::to_string(missed[0])});
+  throw snapback::error(sqlstate::serialization_failure, "could not read table \"" + names.at(0)[0].value_or("?") + "\" as of this transaction's snapshot",
+                        "The table was dropped, renamed or moved after the snapshot was taken.", "Start a new transaction, or use READ COMMITTED.");
 }
 
 void check_readable(const std::vector<Oid>& tables) {

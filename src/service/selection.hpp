@@ -42,6 +42,10 @@ struct Selection {
 // `tables` null: pg_snapback.tables or every user table. Raises 42P01 for a name, 22023 for a pattern that matches nothing or an empty list, 42809 for a relation that has no rows to read.
 Selection select_tables(const std::optional<std::vector<std::string>>& tables, const std::vector<std::string>& exclude);
 
+// For a transaction that keeps its snapshot (REPEATABLE READ, SERIALIZABLE), which has to be the active one, all tables of `selection` locked: raises 40001 when the same names meant a further
+// table in that snapshot. It is gone, or has another name now, and a backup of that moment would lack it.
+void refuse_missed_tables(const std::optional<std::vector<std::string>>& tables, const std::vector<std::string>& exclude, const Selection& selection);
+
 // Raises one 42501 that names every table the current user may not read, or whose row security would hide rows from that user.
 void check_readable(const std::vector<Oid>& tables);
 

@@ -100,7 +100,15 @@ void refuse_argument(bool given, const char* function, const char* name) {
 }
 
 void hold_function(FunctionCallInfo fcinfo) {
-  pg::call([&] { LockDatabaseObject(ProcedureRelationId, fcinfo->flinfo->fn_oid, 0, AccessShareLock); });
+  const Oid function = fcinfo->flinfo->fn_oid;
+  const char* name = pg::call([&] { return get_func_name(function); });
+  const bool exists = pg::call([&] {
+    LockDatabaseObject(ProcedureRelationId, function, 0, AccessShareLock);
+    return SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function));
+  });
+  if (exists) return;
+  throw snapback::error(sqlstate::undefined_function, std::string("function ") + (name != nullptr ? name : "?") + "() does not exist any more",
+                        "Extension pg_snapback was dropped while the call waited. The backups are still in the storage directory.", "Make it anew: CREATE EXTENSION pg_snapback.");
 }
 
 Datum composite_result(FunctionCallInfo fcinfo, const std::vector<Cell>& row) {

@@ -26,7 +26,8 @@ std::optional<std::vector<std::string>> text_list(FunctionCallInfo fcinfo, int i
 // Raises 0A000 when an argument that a later version honours was given.
 void refuse_argument(bool given, const char* function, const char* name);
 
-// For calls that take long: keeps DROP EXTENSION waiting until the transaction ends, because the result is built by the function's catalog entry.
+// For calls that take long: keeps DROP EXTENSION waiting until the transaction ends, because the result is built by the function's catalog entry. Raises 42883 when the function was dropped while this call
+// waited for a DROP EXTENSION to end.
 void hold_function(FunctionCallInfo fcinfo);
 
 // One composite value from texts, column by column.

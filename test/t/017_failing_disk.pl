@@ -130,14 +130,26 @@ $node->safe_psql('postgres', $removals);
 
 # ---- a cancel while the disk takes its time ---------------------------------------------------------------------------------------
 
-# a disk of 25 MB a second: 300 ms for a window, and as much for the last fsync
-foreach my $call ('sync_file_range', 'fsync')
-{
-	set_order("$call 0 0 300");
-	cancelled_quickly($node, "while the file is made durable ($call)", $large, 'syncing file', storage => $storage);
-	set_order('');
-	is(join(' ', stored($storage)), "$good.json.zst $good.state.json", 'nothing is left');
-}
+# In the end two windows are left, and the file: waiting for both windows is too long, and so are all files' fsyncs together.
+set_order('sync_file_range 0 0 900');
+cancelled_quickly($node, 'while the last windows are written back', $large, 'syncing file', storage => $storage);
+set_order('fsync 0 0 800');
+cancelled_quickly($node, 'while the file is made durable', $large, 'syncing file', storage => $storage);
+# Before that each window of a larger file is begun, and the one before it waited for.
+set_order('');
+$node->safe_psql('postgres', 'INSERT INTO large SELECT id + 1000, body FROM large');
+@calls = calls_of($large);
+$node->safe_psql('postgres', $removals);
+my ($written) = grep { $calls[$_] =~ /^fsync/ } 0 .. $#calls;
+my $early = grep { /^sync_file_range/ } @calls[ 0 .. $written ];
+cmp_ok($early, '>=', 8, "$early calls for windows of 40 MB before the fsync");
+set_order('sync_file_range 0 0 500');
+unlink $log;
+append_to_file($log, '');
+chmod 0666, $log;
+cancelled_quickly($node, 'while windows are written back', $large, 'reading tables', storage => $storage, moment => "pg_read_file('$log') ~ 'sync_file_range'");
+set_order('');
+is(join(' ', stored($storage)), "$good.json.zst $good.state.json", 'nothing is left');
 
 is(value($node, "SELECT bool_and(proven) FROM backup_restore('$good', '{notes}')"), 't', 'after all this the restore works');
 check_log($node, [qw(53100 58030 57014)], 'the log has only the errors that were made');

@@ -15,9 +15,10 @@ our @EXPORT = qw(init_data_directory new_server storage stored unfinished attemp
   check_log log_text is_outcome make_due patience prepare_cancels cancelled_quickly);
 
 my $cancel_function = <<'SQL';
--- Waits until the call with this name is in the phase and has worked a little, cancels it and returns the seconds until it was over.
--- All in the server, so that starting programs is not measured. NULL when the phase was never seen.
-CREATE FUNCTION cancel_in(application text, wanted_phase text, wanted_table text DEFAULT NULL, delay double precision DEFAULT 0) RETURNS double precision LANGUAGE plpgsql AS $$
+-- Waits until the call with this name is in the phase, a further condition holds (SQL, about the row a of pg_stat_activity) and it has
+-- worked a little, cancels it and returns the seconds until it was over. All in the server, so that starting programs is not measured.
+-- NULL when the moment was never seen.
+CREATE FUNCTION cancel_in(application text, wanted_phase text, wanted_table text, delay double precision, moment text) RETURNS double precision LANGUAGE plpgsql AS $$
 DECLARE
   victim integer;
   cancelled timestamptz;
@@ -28,6 +29,9 @@ BEGIN
     SELECT a.pid INTO victim FROM pg_stat_activity a LEFT JOIN backup_progress p USING (pid) LEFT JOIN pg_stat_progress_create_index i USING (pid)
      WHERE a.application_name = application AND CASE wanted_phase WHEN 'CREATE INDEX' THEN i.pid IS NOT NULL
                                                     ELSE p.phase = wanted_phase AND p.table_name IS NOT DISTINCT FROM coalesce(wanted_table, p.table_name) END;
+    IF victim IS NOT NULL THEN
+      EXECUTE 'SELECT a.pid FROM pg_stat_activity a WHERE a.pid = $1 AND (' || moment || ')' INTO victim USING victim;
+    END IF;
     EXIT WHEN victim IS NOT NULL;
     IF clock_timestamp() > begun + '300 s' OR clock_timestamp() > begun + '3 s' AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = application) THEN RETURN NULL; END IF;
     PERFORM pg_sleep(0.005);
@@ -61,8 +65,8 @@ sub patience { return $ENV{SNAPBACK_SANITIZE} ? 6 : 1.5 }
 # What cancelled_quickly() needs in the server.
 sub prepare_cancels { $_[0]->safe_psql('postgres', $cancel_function); return }
 
-# cancelled_quickly(NODE, WHAT, STATEMENT, PHASE, [table => NAME], [delay => SECONDS], [before => SQL], [storage => DIRECTORY]): a call that is cancelled in this phase ends within a second and leaves nothing
-# unfinished.
+# cancelled_quickly(NODE, WHAT, STATEMENT, PHASE, [table => NAME], [delay => SECONDS], [before => SQL], [storage => DIRECTORY], [fault => SETTING], [moment => SQL]): a call that is cancelled in this phase
+# ends within a second and leaves nothing unfinished. With `fault`, a point that pauses, it is cancelled in a pause; with `moment`, when this holds too.
 sub cancelled_quickly
 {
 	my ($node, $what, $statement, $phase, %options) = @_;
@@ -71,13 +75,14 @@ sub cancelled_quickly
 	my $listed = value($node, 'SELECT array_agg(id) FROM backup_list()') || '{}';
 	# a phase may be over before the cancel arrives: on a fast machine it is caught earlier in the next try
 	my $delay = $options{delay} // 0;
+	my $moment = $options{moment} // ($options{fault} ? "a.wait_event_type = 'Extension'" : 'true');
 	foreach my $try (1 .. 12)
 	{
 		# a restore that was over has left nothing for the next one to do
 		$node->safe_psql('postgres', $options{before}) if $options{before};
-		my $job = start($node, $statement);
+		my $job = start($node, ($options{fault} ? fault($options{fault}) : '') . $statement);
 		my $table = $options{table} ? "'$options{table}'" : 'NULL';
-		$seconds = value($node, "SELECT cancel_in('$job->{name}', '$phase', $table, $delay)");
+		$seconds = value($node, "SELECT cancel_in('$job->{name}', '$phase', $table, $delay, \$\$$moment\$\$)");
 		$outcome = finish($job);
 		last if $outcome->{state} ne '';
 		$node->safe_psql('postgres', "SELECT count(backup_delete(id)) FROM backup_list() WHERE id <> ALL ('$listed')");
