@@ -26,10 +26,10 @@ my $orphans = '(SELECT count(*) FROM topics t WHERE NOT EXISTS (SELECT 1 FROM su
 # restore, or only the other, has done its work: subjects with id 11, with the code "new"; topics with id 1000, of subject 5; labels.
 my %races = (
 	'a child of a parent that goes' => {
-		before => "INSERT INTO subjects VALUES (11, 'eleven', 'new')", tables => 'subjects', other => "INSERT INTO topics VALUES (1000, 11, 'child')",
+		child => 1, before => "INSERT INTO subjects VALUES (11, 'eleven', 'new')", tables => 'subjects', other => "INSERT INTO topics VALUES (1000, 11, 'child')",
 		stands => { restore => '0 0 0 10 0', other => '1 0 1 10 0' } },
 	'a child of a parent whose key changes' => {
-		before => "UPDATE subjects SET code = 'new' WHERE id = 3", tables => 'subjects', other => "INSERT INTO labels VALUES (1, 'new')",
+		child => 1, before => "UPDATE subjects SET code = 'new' WHERE id = 3", tables => 'subjects', other => "INSERT INTO labels VALUES (1, 'new')",
 		stands => { restore => '0 0 0 10 0', other => '0 1 0 10 1' } },
 	'the parent of children that come back' => {
 		before => 'DELETE FROM topics WHERE subject_id = 5', tables => 'topics', other => 'DELETE FROM subjects WHERE id = 5',
@@ -78,8 +78,10 @@ foreach my $way (sort keys %ways)
 					my $outcome = finish($late);
 					my $left = $early->query_safe("SELECT concat_ws(' ', (SELECT count(*) FROM subjects WHERE id = 11), (SELECT count(*) FROM subjects WHERE code = 'new'), (SELECT count(*) FROM topics WHERE id = 1000), "
 						. '(SELECT count(*) FROM topics WHERE subject_id = 5), (SELECT count(*) FROM labels)), ' . $orphans);
-					my $state = ref $it{$second} ? $it{$second}{$level} : '23503';
-					$state = $it{both} if $it{both} && $before eq $level && $level eq 'serializable';
+					my $state = '23503';
+					# a parent that its snapshot still has, and that was changed since: PostgreSQL says to try again. Of a reloaded table its snapshot has
+					# nothing, but what the two have read and written cannot be put in an order when both are serializable.
+					$state = '40001' if $it{child} && $second eq 'other' && $level ne 'read committed' && ($way ne 'by reload' || $before eq 'serializable' && $level eq 'serializable');
 					is("$outcome->{state} $left", "$state $it{stands}{$first}|0", "$race, $way: the $first first in $before, the $second in $level") or diag($outcome->{err});
 				}
 			}
