@@ -129,6 +129,8 @@ foreach my $what (sort keys %changes)
 }
 # a table that was named
 pair('a backup of a named table under DROP TABLE', first => 'DROP TABLE topics', second => "SELECT rows FROM backup_create('{topics}')", waits => 1, state => '42P01', left => '10 20');
+# one that a pattern meant
+pair('a backup of a pattern under a new name', first => 'ALTER TABLE topics RENAME TO aside', second => "SELECT rows FROM backup_create('{*s}')", waits => 1, state => $too_old, out => [ '30', '', '' ], left => '10 20 250');
 
 # ---- DROP EXTENSION ---------------------------------------------------------------------------------------------------------------
 
