@@ -1,5 +1,5 @@
 # Others at the same moment, at the stored backups: deletes and pins under a verification or a restore, a name that is taken. Each has one
-# outcome that its caller can explain. What happens at the tables, in each isolation level, is in 034_isolation_levels.pl.
+# outcome that its caller can explain. What happens at the tables, in each isolation level, is in 038_isolation_levels.pl.
 # Not under the sanitizers: it is about the order of events, by code that other tests run there.
 
 use strict;
