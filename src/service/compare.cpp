@@ -13,6 +13,7 @@
 #include "pg/snapshot.hpp"
 #include "pg/table_scan.hpp"
 #include "pg/text_forms.hpp"
+#include "service/damage.hpp"
 #include "service/rights.hpp"
 #include "service/schema_json.hpp"
 #include "service/selection.hpp"
@@ -189,6 +190,10 @@ std::vector<Comparison> compare_backup(const std::string& id, const std::optiona
     pg::relation_visited();
   }
   check_row_access(backup, access, "compare");
+  for (auto index : picked) {
+    check_not_lost(*reader, index);
+    for (auto leaf : tree.below(index)) check_not_lost(*reader, leaf);
+  }
 
   pg::Progress progress(pg::Operation::compare, pg::Phase::locking);
   pg::fault_point("compare.selected");

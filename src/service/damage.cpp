@@ -49,8 +49,8 @@ std::string restore_others(const BackupInfo& backup, const Manifest& manifest, c
 
 snapback::error explain_damage(Repository& repository, const BackupInfo& backup, const snapback::error& met) {
   if (met.sqlstate() != std::string(sqlstate::data_corrupted)) return met;
-  BackupReader reader(repository.location().open(backup.file_name));
   pg::ServerInterrupts interrupts;
+  BackupReader reader(repository.location().open(backup.file_name), interrupts);
   auto problems = reader.check_files("", interrupts);
   if (problems.empty()) return met;
   const Manifest& manifest = reader.manifest();
@@ -65,6 +65,12 @@ snapback::error explain_damage(Repository& repository, const BackupInfo& backup,
   }
   if (damaged.size() > shown_tables) lost += "; and " + std::to_string(damaged.size() - shown_tables) + " more tables";
   return snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" is damaged", lost + ". " + met.message() + ".", restore_others(backup, manifest, damaged));
+}
+
+void check_not_lost(const BackupReader& reader, std::size_t table_index) {
+  if (!reader.is_lost(table_index)) return;
+  const TableEntry& table = reader.manifest().tables[table_index];
+  throw snapback::error(sqlstate::data_corrupted, "rows of table \"" + table.schema() + "." + table.name() + "\" are no longer in the backup's file", reader.salvaged() + ".");
 }
 
 }  // namespace snapback::service

@@ -54,7 +54,18 @@ Sidecar sidecar_from_manifest(const std::string& id, const BackupReader& reader)
   return sidecar;
 }
 
+// What decides where a backup belongs and who may have it.
+bool has_same_origin(const Json& a, const Json& b) {
+  return string_member(a, "system_identifier") == string_member(b, "system_identifier") && a.value("database_oid", Json()) == b.value("database_oid", Json());
+}
+
 }  // namespace
+
+void check_identity(const BackupInfo& backup, const Manifest& manifest) {
+  const std::string id = string_member(manifest.backup, "id");
+  if (id != backup.id) throw snapback::error(sqlstate::data_corrupted, "the file holds backup \"" + printable(id) + "\"");
+  if (backup.has_sidecar && !has_same_origin(backup.sidecar.backup, manifest.backup)) throw snapback::error(sqlstate::data_corrupted, "its sidecar tells of another database than the file");
+}
 
 Sidecar read_sidecar(Location& location, const std::string& id) {
   if (location.exists(sidecar_file_name(id))) return parse_sidecar(location.read_small(sidecar_file_name(id)));
@@ -137,6 +148,7 @@ BackupInfo Repository::describe(const StoredFile& file) {
   if (!info.has_sidecar) {
     try {
       BackupReader reader(location_->open(file.name));
+      check_identity(info, reader.manifest());
       info.sidecar = sidecar_from_manifest(info.id, reader);
     } catch (const snapback::error& e) {
       info.sidecar = Sidecar{};
@@ -146,8 +158,7 @@ BackupInfo Repository::describe(const StoredFile& file) {
       return info;
     }
   }
-  info.is_own = string_member(info.sidecar.backup, "system_identifier") == database_.system_identifier &&
-                info.sidecar.backup.value("database_oid", Oid{0}) == database_.oid;
+  info.is_own = is_of_this_database(info.sidecar.backup);
   if (info.has_sidecar && info.sidecar.size != file.size) {
     info.state = "damaged";
     info.problem = "the file holds " + std::to_string(file.size) + " bytes instead of " + std::to_string(info.sidecar.size);
@@ -210,12 +221,29 @@ BackupInfo Repository::find_or_latest(const std::string& id) { return id == "lat
 std::unique_ptr<BackupReader> Repository::open(const BackupInfo& backup) {
   auto file = location_->open(backup.file_name);
   try {
-    return std::make_unique<BackupReader>(std::move(file));
+    pg::ServerInterrupts interrupts;
+    auto reader = std::make_unique<BackupReader>(std::move(file), interrupts);
+    check_identity(backup, reader->manifest());
+    return reader;
   } catch (const snapback::error& e) {
     if (e.sqlstate() != std::string(sqlstate::data_corrupted)) throw;
     throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" is damaged", e.message() + (e.detail().empty() ? "." : ": " + e.detail()),
                           "Look at it with backup_verify('" + backup.id + "'), which marks it as damaged; backup_list() shows the others.");
   }
+}
+
+BackupInfo Repository::read_unreadable(const BackupInfo& backup) {
+  auto reader = open(backup);
+  BackupInfo info = backup;
+  info.sidecar = sidecar_from_manifest(info.id, *reader);
+  info.is_own = is_of_this_database(info.sidecar.backup);
+  info.state = "damaged";
+  info.problem = reader->salvaged();
+  return info;
+}
+
+bool Repository::is_of_this_database(const Json& description) const {
+  return string_member(description, "system_identifier") == database_.system_identifier && description.value("database_oid", Oid{0}) == database_.oid;
 }
 
 void Repository::write_sidecar(const Sidecar& sidecar) { location_->write_small(sidecar_file_name(sidecar.id), dump_sidecar(sidecar)); }

@@ -61,14 +61,21 @@ class Repository {
   // An id, a prefix, or "latest".
   BackupInfo find_or_latest(const std::string& id);
 
+  // Of a damaged file what can be salvaged (BackupReader). Raises XX001 where that is nothing, or the file is another backup than its name or its sidecar says.
   std::unique_ptr<BackupReader> open(const BackupInfo& backup);
+  // A backup in state unreadable as its file describes it, state damaged. Raises what open() does.
+  BackupInfo read_unreadable(const BackupInfo& backup);
   void write_sidecar(const Sidecar& sidecar);
 
  private:
   BackupInfo describe(const StoredFile& file);
+  bool is_of_this_database(const Json& description) const;
   DatabaseIdentity database_;
   std::unique_ptr<Location> location_;
 };
+
+// Raises XX001 when the manifest is that of another backup, or of another database than the sidecar says.
+void check_identity(const BackupInfo& backup, const Manifest& manifest);
 
 // The sidecar of backup `id`; one made from the file's manifest where there is none. Raises XX001, 58P01.
 Sidecar read_sidecar(Location& location, const std::string& id);

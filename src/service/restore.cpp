@@ -336,10 +336,7 @@ RestoreOutcome restore_backup(const RestoreRequest& request) {
   bool uncommitted = pg::transaction_has_written();
   Repository repository(writes && request.safety_backup && !request.rehearse);
   auto backup = choose_backup(repository, request.backup_id, request.tables);
-  if (backup.state == "unreadable") {
-    repository.open(backup);  // says why: damaged, or of a newer format
-    throw snapback::error(sqlstate::data_corrupted, "backup \"" + backup.id + "\" cannot be read", backup.problem, "Use another backup: backup_list() shows them.");
-  }
+  if (backup.state == "unreadable") backup = repository.read_unreadable(backup);
   check_origin(backup, request.from_database);
   pg::Progress progress(pg::Operation::restore, pg::Phase::locking);
   RestoreOutcome outcome;

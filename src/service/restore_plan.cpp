@@ -8,6 +8,7 @@
 #include "pg/caches.hpp"
 #include "pg/call.hpp"
 #include "pg/type_names.hpp"
+#include "service/damage.hpp"
 #include "service/drift.hpp"
 #include "service/partition_layout.hpp"
 #include "service/rights.hpp"
@@ -143,6 +144,8 @@ RestorePlan make_plan(const std::shared_ptr<RestoreSource>& source, const Restor
     plan.tables.push_back(std::move(table));
   }
   check_row_access(backup, access, "restore from");
+  for (auto& table : plan.tables)
+    if (table.result.action.empty()) check_not_lost(*source->reader, table.entry);
   parents_first(source->schema, plan.tables);
 
   std::map<TableName, PlannedTable*> targets;

@@ -159,7 +159,8 @@ VerifyResult verify_backup(const std::string& id, const std::string& level) {
   result.level = level;
   pg::fault_point("verify.started");
   try {
-    BackupReader reader(repository.location().open(backup.file_name));
+    BackupReader reader(repository.location().open(backup.file_name), interrupts);
+    check_identity(backup, reader.manifest());
     result.tables = reader.manifest().tables.size();
     result.rows = reader.manifest().rows();
     progress.estimate(result.rows, reader.file_size());

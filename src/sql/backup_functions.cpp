@@ -148,8 +148,10 @@ SNAPBACK_FUNCTION(backup_show) {
   auto backup = repository.find_or_latest(required_text(fcinfo, 0, "backup_id"));
   auto reader = repository.open(backup);
   std::vector<std::vector<Cell>> rows;
-  for (auto& table : reader->manifest().tables) {
-    std::string note = table_note(table.head.kind());
+  auto& tables = reader->manifest().tables;
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    auto& table = tables[i];
+    std::string note = reader->is_lost(i) ? "its rows are no longer all in the file" : table_note(table.head.kind());
     auto [schema, name] = service::name_of(table);
     rows.push_back({table.head.kind().empty() ? "table" : table.head.kind(), schema, name, std::to_string(table.row_count), std::to_string(table.logical_bytes),
                     std::to_string(table.stored_bytes), table.fingerprint.to_hex(), note.empty() ? Cell() : Cell(note)});

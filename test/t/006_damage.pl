@@ -12,8 +12,27 @@ use Test::More;
 my $forge = PostgreSQL::Test::Utils::tempdir_short() . '/forge';
 command_ok([ 'g++', '-std=c++20', '-O0', '-o', $forge, 'test/tools/forge.cpp', '-lzstd', '-lcrypto' ], 'the forger builds');
 
-my $node = new_server('damage');
-my $storage = storage($node);
+# the storage is where a link points, so that one statement can look at many
+my $copies = PostgreSQL::Test::Utils::tempdir_short();
+my $base = PostgreSQL::Test::Utils::tempdir_short();
+my ($link, $storage) = ("$base/storage", "$base/main");
+mkdir $storage or die "$storage: $!";
+my $node = new_server('damage', conf => "pg_snapback.storage_location = '$link'\n");
+
+# look(DIRECTORY): from now on, this is the storage
+sub look
+{
+	unlink $link;
+	symlink($_[0] // $storage, $link) or die "$link: $!";
+	return;
+}
+look();
+$node->safe_psql('postgres', <<"END");
+CREATE FUNCTION look(directory text) RETURNS void LANGUAGE plpgsql AS \$\$
+BEGIN
+  EXECUTE format('COPY (SELECT) TO PROGRAM %L', 'cat >/dev/null && ln -sfn ' || directory || ' $link');
+END\$\$;
+END
 $node->safe_psql('postgres', <<'END');
 CREATE TABLE people (id integer PRIMARY KEY, name text, born date, n bigint);
 INSERT INTO people SELECT g, 'person ' || g, DATE '2024-01-10' + g, g FROM generate_series(1, 5) g;
@@ -21,15 +40,21 @@ CREATE TABLE empty (id integer PRIMARY KEY);
 CREATE TABLE letters (id integer PRIMARY KEY, person integer REFERENCES people, body text);
 INSERT INTO letters SELECT g, g, md5(g::text) FROM generate_series(1, 3) g;
 
--- What a verification says: ok, found (it returns problems), or the SQLSTATE of the error it raises.
-CREATE FUNCTION verdict(id text, level text) RETURNS text LANGUAGE plpgsql AS $$
+-- What a verification says of the backup in a directory: ok, found (it returns problems), or the SQLSTATE of the error it raises.
+CREATE FUNCTION verdict(directory text, id text, level text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   answer record;
 BEGIN
+  PERFORM look(directory);
   SELECT * INTO answer FROM backup_verify(id, level);
   RETURN CASE WHEN answer.ok AND answer.problem_count = 0 THEN 'ok' WHEN NOT answer.ok AND answer.problem_count > 0 AND jsonb_array_length(answer.problems) > 0 THEN 'found' ELSE 'odd' END;
 EXCEPTION WHEN OTHERS THEN
   RETURN SQLSTATE;
+END$$;
+CREATE FUNCTION listed(directory text, id text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM look(directory);
+  RETURN (SELECT l.state FROM backup_list() l WHERE l.id = listed.id);
 END$$;
 END
 my $id = value($node, 'SELECT id FROM backup_create()');
@@ -40,39 +65,49 @@ my @borders = split ' ', `$forge frames $storage/$id.json.zst`;
 cmp_ok(scalar(@borders), '>', 5, 'the backup has several frames: ' . join(' ', @borders));
 is($borders[-1], $size, 'the forger has read all of it');
 
-# many(NAMES AND CONTENTS): files under ids of their own, so that one statement can look at all of them
+# make(NAME, CONTENTS, WITH_SIDECAR): a copy of the backup in a directory of its own, which it returns
 my %made;
 
 sub make
 {
 	my ($name, $contents, $with_sidecar) = @_;
-	my $new = sprintf('backup_20200101T000000Z_%08x', 1 + keys %made);
+	my $new = sprintf('%08d', 1 + keys %made);
 	$made{$new} = $name;
-	append_to_file("$storage/$new.json.zst", $contents);
-	append_to_file("$storage/$new.state.json", $sidecar =~ s/\Q$id\E/$new/r) if $with_sidecar;
-	return $new;
+	mkdir "$copies/$new" or die "$copies/$new: $!";
+	append_to_file("$copies/$new/$id.json.zst", $contents);
+	append_to_file("$copies/$new/$id.state.json", $sidecar) if $with_sidecar;
+	return "$copies/$new";
 }
 
 sub clear
 {
-	unlink("$storage/$_.json.zst", "$storage/$_.state.json") foreach keys %made;
+	foreach my $new (keys %made)
+	{
+		unlink("$copies/$new/$id.json.zst", "$copies/$new/$id.state.json");
+		rmdir "$copies/$new" or die "$copies/$new: $!";
+	}
 	%made = ();
+	look();
 	return;
 }
+
+# of all that make() made: how many have another state in the list than one of these
+sub listed_otherwise { return value($node, "SELECT count(*) FROM pg_ls_dir('$copies') d WHERE coalesce(listed('$copies/' || d, '$id'), 'not at all') NOT IN ($_[0])") }
 
 # everything that make() made has this verdict
 sub verdicts
 {
 	my ($level, $expected, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my @others;
-	foreach my $line (split /\n/, value($node, "SELECT id, verdict(id, '$level') FROM backup_list() WHERE id LIKE 'backup_2020%'"))
+	my (@others, $seen);
+	foreach my $line (split /\n/, value($node, "SELECT d, verdict('$copies/' || d, '$id', '$level') FROM pg_ls_dir('$copies') d"))
 	{
 		my ($which, $verdict) = split /\|/, $line;
 		my $right = ref $expected ? $expected->($made{$which}) : $expected;
 		push @others, "$made{$which}: $verdict" if $verdict !~ /^(?:$right)$/;
+		++$seen;
 	}
-	is(value($node, "SELECT count(*) FROM backup_list() WHERE id LIKE 'backup_2020%'"), scalar(keys %made), "$name: all are listed");
+	is($seen, scalar(keys %made), "$name: all were looked at");
 	is(join(', ', @others[ 0 .. ($#others < 9 ? $#others : 9) ]), '', $name);
 	return;
 }
@@ -95,14 +130,14 @@ foreach my $with_sidecar (1, 0)
 	make("cut at $_", substr($whole, 0, $_), $with_sidecar) foreach grep { $_ >= 0 && $_ < $size } sort { $a <=> $b } keys %cuts;
 	make('a byte more', $whole . 'x', $with_sidecar);
 	make('twice', $whole . $whole, $with_sidecar);
-	is(value($node, "SELECT count(*) FROM backup_list() WHERE id LIKE 'backup_2020%' AND state NOT IN ('damaged', 'unreadable')"),
-		0, "cut at every border, $how: the list says so") if $with_sidecar;
+	is(listed_otherwise("'damaged', 'unreadable'"), 0, "cut at every border, $how: the list says so") if $with_sidecar;
 	verdicts('content', 'found', "cut at every border, $how");
-	foreach my $which (grep { $made{$_} ne 'twice' || $with_sidecar } (sort keys %made)[ 0, 4, 8, -2, -1 ])
+	# not one whose end alone is missing: that has all of its rows (012_damaged_tables.pl)
+	foreach my $which ((sort keys %made)[ 0, 4, 8 ])
 	{
-		is_outcome(attempt($node, "SELECT * FROM backup_restore('$which')"), 'XX001', "$made{$which}, $how: a restore is refused");
+		look("$copies/$which");
+		is_outcome(attempt($node, "SELECT * FROM backup_restore('$id')"), 'XX001', "$made{$which}, $how: a restore is refused");
 	}
-	is(value($node, 'SELECT backup_id FROM backup_verify()'), $id, 'latest is the whole one');
 	clear();
 }
 
@@ -140,9 +175,9 @@ foreach my $at (grep { $_ >= 0 && $_ < $size } keys %sample)
 	substr($bytes, $at, 1) ^= "\xff";
 	make("byte $at", $bytes, 1);
 }
-is(value($node, "SELECT count(*) FROM backup_list() WHERE id LIKE 'backup_2020%' AND state = 'good'"), scalar(keys %made), 'a flipped byte does not show in a list');
+is(listed_otherwise("'good'"), 0, 'a flipped byte does not show in a list');
 verdicts('files', $expected, 'with the sidecar they are found by level files');
-is(value($node, "SELECT count(*) FROM backup_list() WHERE id LIKE 'backup_2020%' AND state <> 'damaged' AND verdict(id, 'files') <> '0A000'"), 0, 'and then listed as damaged');
+is(value($node, "SELECT count(*) FROM pg_ls_dir('$copies') d WHERE listed('$copies/' || d, '$id') <> 'damaged' AND verdict('$copies/' || d, '$id', 'files') <> '0A000'"), 0, 'and then listed as damaged');
 verdicts('content', $expected, 'and by level content');
 clear();
 
@@ -168,11 +203,12 @@ foreach my $level ('sha256', 'rows', 'all')
 }
 verdicts('content', 'found', 'values that their types refuse');
 my ($which) = grep { $made{$_} eq 'a date no calendar has, all' } keys %made;
-is(value($node, "SELECT verdict('$which', 'files')"), 'ok', 'all digests of the file are right');
-like(value($node, "SELECT problems->0->>'code', problems->0->>'table', problems->0->>'first_row' FROM backup_verify('$which')"), qr/^value\|public\.people\|2$/, 'the problem says where');
-unlike(value($node, "SELECT problems FROM backup_verify('$which')"), qr/2024-13-45/, 'without the value');
+is(value($node, "SELECT verdict('$copies/$which', '$id', 'files')"), 'ok', 'all digests of the file are right');
+look("$copies/$which");
+like(value($node, "SELECT problems->0->>'code', problems->0->>'table', problems->0->>'first_row' FROM backup_verify('$id')"), qr/^value\|public\.people\|2$/, 'the problem says where');
+unlike(value($node, "SELECT problems FROM backup_verify('$id')"), qr/2024-13-45/, 'without the value');
 $node->safe_psql('postgres', 'DELETE FROM letters; DELETE FROM people');
-my $outcome = attempt($node, "SELECT * FROM backup_restore('$which')");
+my $outcome = attempt($node, "SELECT * FROM backup_restore('$id')");
 is_outcome($outcome, '22008', 'its restore is refused');
 is(value($node, 'SELECT count(*) FROM people'), 0, 'whole');
 clear();
@@ -181,7 +217,8 @@ make("a value changed, $_", forge('edit', $_, 'person 3', 'person 4'), 0) foreac
 verdicts('content', 'found', 'a row removed or changed with every SHA-256 recomputed');
 foreach my $copy (grep { $made{$_} =~ /sha256/ } sort keys %made)
 {
-	is_outcome(attempt($node, "SELECT * FROM backup_restore('$copy')"), 'XX001', "$made{$copy}: its restore is refused");
+	look("$copies/$copy");
+	is_outcome(attempt($node, "SELECT * FROM backup_restore('$id')"), 'XX001', "$made{$copy}: its restore is refused");
 }
 is(value($node, 'SELECT count(*) FROM people'), 0, 'nothing was restored');
 clear();
@@ -196,23 +233,54 @@ is(value($node, "SELECT bool_and(proven) FROM backup_restore('$id')"), 't', 'the
 
 # ---- a newer format --------------------------------------------------------------------------------------------------------
 
-my $newer = make('newer', forge('version', '2'), 0);
-foreach my $call ("backup_verify('$newer')", "backup_verify('$newer', 'files')", "backup_show('$newer')", "backup_compare('$newer')", "backup_restore('$newer')")
+look(make('newer', forge('version', '2'), 0));
+foreach my $call (map { "$_('$id')" } qw(backup_verify backup_show backup_compare backup_restore))
 {
 	$outcome = attempt($node, "SELECT * FROM $call");
 	is_outcome($outcome, '0A000', "$call of a newer format");
 	like($outcome->{message} . $outcome->{detail}, qr/format version 2/, 'names the version');
 	like($outcome->{hint}, qr/[Uu]pgrade/, 'and says what to do');
 }
-like(value($node, "SELECT state || ' ' || problem FROM backup_list() WHERE id = '$newer'"), qr/^unreadable .*version 2/, 'the list says so');
-is(value($node, 'SELECT backup_id FROM backup_verify()'), $id, 'latest passes over it');
+is_outcome(attempt($node, "SELECT * FROM backup_verify('$id', 'files')"), '0A000', 'level files says it too');
+like(value($node, "SELECT state || ' ' || problem FROM backup_list()"), qr/^unreadable .*version 2/, 'the list says so');
+is_outcome(attempt($node, 'SELECT backup_id FROM backup_verify()'), '42704', 'latest passes over it');
 clear();
+
+# ---- another backup than it says ----------------------------------------------------------------------------------------------
+
+# by its name, by its sidecar, of the same length or not
+my $other = value($node, "SELECT id FROM backup_create('{letters}')");
+my $other_file = slurp_file("$storage/$other.json.zst");
+my $other_sidecar = slurp_file("$storage/$other.state.json");
+my %pretenders = (
+	'another file, alone' => make('another file, alone', $other_file, 0),
+	'another file beside the sidecar' => make('another file beside the sidecar', $other_file, 1));
+foreach my $name (sort keys %pretenders)
+{
+	look($pretenders{$name});
+	foreach my $call ("backup_show('$id')", "backup_compare('$id')", "backup_restore('$id')", "backup_restore('$id', '{letters}')", "backup_restore('$id', dry_run => true)")
+	{
+		$outcome = attempt($node, "SELECT * FROM $call");
+		is_outcome($outcome, 'XX001', "$name: $call");
+		like($outcome->{detail}, qr/the file holds backup "\Q$other\E"/, 'says whose file it is');
+	}
+	like(value($node, "SELECT ok || ' ' || (problems->0->>'message') FROM backup_verify('$id')"), qr/^false the file holds backup "\Q$other\E"/, "$name: its verification says so");
+	like(value($node, 'SELECT state FROM backup_list()'), qr/^(?:damaged|unreadable)$/, "$name: the list does");
+}
+clear();
+look(make('another sidecar', $whole, 0));
+append_to_file("$copies/00000001/$id.state.json", $other_sidecar =~ s/\Q$other\E/$id/gr =~ s/("size": *)\d+/$1$size/r =~ s/("database_oid": *)\d+/${1}1/r);
+$outcome = attempt($node, "SELECT * FROM backup_restore('$id', from_database => 'postgres')");
+is_outcome($outcome, 'XX001', 'a sidecar of another database');
+like($outcome->{detail}, qr/sidecar tells of another database/, 'is seen');
+clear();
+$node->safe_psql('postgres', "SELECT backup_delete('$other')");
 
 # ---- sidecars --------------------------------------------------------------------------------------------------------------
 
 unlink "$storage/$id.state.json" or die;
 is(value($node, "SELECT state, verified, tables, rows FROM backup_list() WHERE id = '$id'"), 'good|none|3|8', 'without its sidecar a backup is good and not verified');
-is(value($node, "SELECT verdict('$id', 'content')"), 'ok', 'it verifies');
+is(value($node, "SELECT verdict('$storage', '$id', 'content')"), 'ok', 'it verifies');
 is(value($node, "SELECT bool_and(equal) FROM backup_compare('$id')"), 't', 'compares');
 is(value($node, "SELECT bool_and(proven) FROM backup_restore('$id', safety_backup => false)"), 't', 'restores');
 foreach my $broken ('', '{', 'text', '[]', '{"id":1}', substr($sidecar, 0, 100), "\0" x 500, $sidecar =~ s/\Q$id\E/backup_20200101T000000Z_00000000/r)
@@ -220,7 +288,7 @@ foreach my $broken ('', '{', 'text', '[]', '{"id":1}', substr($sidecar, 0, 100),
 	unlink "$storage/$id.state.json";
 	append_to_file("$storage/$id.state.json", $broken);
 	is(value($node, "SELECT state, verified FROM backup_list() WHERE id = '$id'"), 'good|none', 'a sidecar that is none counts as missing: ' . substr($broken, 0, 20) =~ s/[^ -~]/./gr);
-	is(value($node, "SELECT verdict('$id', 'content')"), 'ok', 'and the backup verifies');
+	is(value($node, "SELECT verdict('$storage', '$id', 'content')"), 'ok', 'and the backup verifies');
 }
 unlink "$storage/$id.state.json";
 append_to_file("$storage/$id.state.json", $sidecar);
@@ -232,7 +300,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
 $node->safe_psql('elsewhere', "CREATE EXTENSION pg_snapback; CREATE TABLE guests (id integer PRIMARY KEY, name text); INSERT INTO guests VALUES (1, 'guest')");
 my $foreign = $node->safe_psql('elsewhere', 'SELECT id FROM backup_create()');
 is(value($node, "SELECT state, database FROM backup_list() WHERE id = '$foreign'"), 'foreign|elsewhere', 'a backup of another database is listed as foreign');
-is(value($node, "SELECT verdict('$foreign', 'content')"), 'ok', 'it is verified up to content');
+is(value($node, "SELECT verdict('$storage', '$foreign', 'content')"), 'ok', 'it is verified up to content');
 is(value($node, 'SELECT backup_id FROM backup_verify()'), $id, 'latest passes over it');
 $outcome = attempt($node, "SELECT * FROM backup_restore('$foreign')");
 is_outcome($outcome, '22023', 'its restore needs from_database');
@@ -244,6 +312,6 @@ is_outcome(attempt($node, "SELECT * FROM backup_restore('$foreign', from_databas
 is(value($node, 'SELECT name FROM guests'), 'guest', 'and brings the table');
 is($node->safe_psql('elsewhere', "SELECT string_agg(DISTINCT state, ',') FROM backup_list() WHERE database = 'postgres'"), 'foreign', 'and the other way round');
 
-check_log($node, [qw(XX001 0A000 22008 22023)], 'the log has only the errors that were made');
+check_log($node, [qw(XX001 0A000 22008 22023 42704)], 'the log has only the errors that were made');
 
 done_testing();

@@ -104,8 +104,8 @@ like($alone->{detail}, qr/^Lost: "public\.letters" rows? \d+ to \d+[,.]/, 'the s
 is(value($node, "SELECT string_agg(DISTINCT p->>'table', ',') FROM backup_verify('$id', 'content'), jsonb_array_elements(problems) p WHERE p->>'table' IS NOT NULL"), 'public.letters', 'and by content');
 is(value($node, "SELECT bool_and(proven) FROM backup_restore('$id', '{people}', safety_backup => false)"), 't', 'the others restore');
 
-# Random damage in forty copies, half of them without a sidecar: whatever a restore is asked for, of each table in each mode, it brings back
-# nothing from bytes that are not as they were written, and refuses without a change.
+# Random damage behind the head of a backup, half the time without its sidecar: whatever a restore is asked for, of each table in each mode, it brings back every table
+# that was not hit, nothing from bytes that are not as they were written, and refuses without a change.
 {
 	$node->safe_psql('postgres', <<'END');
 CREATE SCHEMA small;
@@ -117,11 +117,11 @@ INSERT INTO small.b SELECT g, md5('b' || g) FROM generate_series(1, 300) g;
 INSERT INTO small.c SELECT g, md5('c' || g) FROM generate_series(1, 300) g;
 CREATE FUNCTION small.digest(wanted text, OUT digest text) LANGUAGE plpgsql AS $$BEGIN EXECUTE format('SELECT md5(string_agg(t::text, '','' ORDER BY id)) FROM %s t', wanted) INTO digest; END$$;
 -- Restores from one copy, and from the good backup where that is refused. Returns what is wrong, and how many restores were made and refused.
-CREATE FUNCTION small.restores(copy text, good text, OUT wrong text, OUT made integer, OUT refused integer) LANGUAGE plpgsql AS $$
+CREATE FUNCTION small.restores(copy text, good text, OUT wrong text, OUT restored text, OUT made integer, OUT refused integer) LANGUAGE plpgsql AS $$
 DECLARE
   wanted text; option text; backed_up text; spoilt text; answer text;
 BEGIN
-  wrong := ''; made := 0; refused := 0;
+  wrong := ''; restored := ''; made := 0; refused := 0;
   FOREACH wanted IN ARRAY ARRAY['small.a', 'small.b', 'small.c'] LOOP
     backed_up := small.digest(wanted);
     FOREACH option IN ARRAY ARRAY['replace', 'upsert', 'missing'] LOOP
@@ -134,6 +134,7 @@ BEGIN
       END;
       IF answer = 'true' THEN
         made := made + 1;
+        IF option = 'replace' THEN restored := restored || CASE WHEN restored = '' THEN '' ELSE ',' END || wanted; END IF;
         IF small.digest(wanted) <> backed_up THEN wrong := wrong || wanted || ' ' || option || ' restored other rows; '; END IF;
       ELSE
         refused := refused + 1;
@@ -145,31 +146,69 @@ BEGIN
   END LOOP;
 END $$;
 END
+	my $good = value($node, "SELECT id FROM backup_create('{small.*}')");
 	my $small = value($node, "SELECT id FROM backup_create('{small.*}')");
 	my ($bytes, $beside) = (slurp_file("$storage/$small.json.zst"), slurp_file("$storage/$small.state.json"));
+	my @frames = split ' ', `$forge frames $storage/$small.json.zst`;
+	is(scalar(@frames), 10, 'the head, three tables with what stands between them, the end, the manifest, the seek table');
+	my %frame_of = ('small.a' => 1, 'small.b' => 3, 'small.c' => 5);
 	my ($made, $refused) = (0, 0);
-	my $copies = $ENV{SNAPBACK_BRIEF} || $ENV{SNAPBACK_SANITIZE} ? 10 : 40;
+	my $copies = $ENV{SNAPBACK_BRIEF} || $ENV{SNAPBACK_SANITIZE} ? 15 : 60;
 	foreach my $copy (1 .. $copies)
 	{
-		my $kind = ('a bit', 'a byte', 'a doubled range', 'a cut', 'a swap')[ $copy % 5 ];
-		my ($spoilt, $at) = ($bytes, 200 + int rand(length($bytes) - 400));
+		my $kind = ('a bit', 'a byte', 'a doubled range', 'a cut', 'a swap', 'the end cut off')[ $copy % 6 ];
+		my ($spoilt, $at, $length) = ($bytes, $frames[1] + int rand($frames[-1] - $frames[1] - 100), 1);
 		substr($spoilt, $at, 1) ^= chr(1 << int rand 8) if $kind eq 'a bit';
 		substr($spoilt, $at, 1) ^= chr(1 + int rand 255) if $kind eq 'a byte';
 		substr($spoilt, $at, 0) = substr($bytes, $at, 50) if $kind eq 'a doubled range';
-		substr($spoilt, $at, 1 + int rand 99) = '' if $kind eq 'a cut';
-		substr($spoilt, $at, 40) = reverse substr($bytes, $at, 40) if $kind eq 'a swap';
-		my $name = sprintf 'backup_20200101T000000Z_%08x', $copy;
-		append_to_file("$storage/$name.json.zst", $spoilt);
-		append_to_file("$storage/$name.state.json", $beside =~ s/\Q$small\E/$name/r) if $copy % 2;
-		my ($wrong, @counts) = split /\|/, value($node, "SELECT * FROM small.restores('$name', '$small')");
-		is($wrong, '', "$kind at $at: nothing comes from damaged bytes ($counts[0] restored, $counts[1] refused)");
+		substr($spoilt, $at, $length = 1 + int rand 99) = '' if $kind eq 'a cut';
+		substr($spoilt, $at, $length = 40) = reverse substr($bytes, $at, 40) if $kind eq 'a swap';
+		$spoilt = substr($bytes, 0, $at), $length = length($bytes) - $at if $kind eq 'the end cut off';
+		write_over("$storage/$small.json.zst", $spoilt);
+		unlink "$storage/$small.state.json";
+		append_to_file("$storage/$small.state.json", $beside) if $copy & 1;
+
+		# a table is lost when bytes of its rows were hit; where the manifest is gone, also when the line behind them was, or the one before
+		my $hit = sub { my ($frame) = @_; return $at < $frames[ $frame + 1 ] && $at + $length > $frames[$frame] + ($kind eq 'a doubled range' && $at == $frames[$frame] ? 1 : 0) };
+		my %lost = map { $_ => 1 } grep { $hit->($frame_of{$_}) || ($kind eq 'the end cut off' && $hit->($frame_of{$_} + 1)) } keys %frame_of;
+		my $wanted = join ',', sort grep { !$lost{$_} } keys %frame_of;
+		my ($wrong, $restored, @counts) = split /\|/, value($node, "SELECT * FROM small.restores('$small', '$good')");
+		is($wrong, '', "$kind at $at: nothing comes from damaged bytes");
+		is($restored, $wanted, "$kind at $at: every other table is restored");
 		$made += $counts[0];
 		$refused += $counts[1];
-		unlink "$storage/$name.json.zst", "$storage/$name.state.json";
 	}
 	cmp_ok($made, '>', $copies, "$made restores of tables that the damage had not hit");
-	cmp_ok($refused, '>', $copies, "$refused refused");
-	$node->safe_psql('postgres', "DROP SCHEMA small CASCADE; SELECT backup_delete('$small')");
+	cmp_ok($refused, '>', $copies / 2, "$refused refused");
+
+	# a file whose end is missing, from the middle of small.b on: as an interrupted copy leaves it
+	my $rest = substr($bytes, 0, int(($frames[3] + $frames[4]) / 2));
+	foreach my $with_sidecar (1, 0)
+	{
+		my $how = $with_sidecar ? 'with the sidecar' : 'without';
+		write_over("$storage/$small.json.zst", $rest);
+		unlink "$storage/$small.state.json";
+		append_to_file("$storage/$small.state.json", $beside) if $with_sidecar;
+		is(value($node, "SELECT string_agg(name || ' ' || coalesce(note, ''), ', ' ORDER BY name) FROM backup_show('$small')"),
+			'a , b its rows are no longer all in the file, c its rows are no longer all in the file', "an interrupted copy, $how, shows what is left");
+		$node->safe_psql('postgres', 'DELETE FROM small.a WHERE id < 100');
+		my $before = value($node, "SELECT small.digest('small.a') || small.digest('small.b') || small.digest('small.c')");
+		foreach my $call ("backup_restore('$small')", "backup_restore('$small', dry_run => true)", "backup_restore('$small', '{small.b}')")
+		{
+			my $outcome = attempt($node, "SELECT * FROM $call");
+			is_outcome($outcome, 'XX001', "$how: $call");
+			is($outcome->{message}, "backup \"$small\" is damaged", 'is refused');
+			like($outcome->{detail}, qr/^Lost: "small\.b"; "small\.c"\. rows of table "small\.b" are no longer in the backup's file/, 'and names what is lost');
+			like($outcome->{hint}, qr/tables => ARRAY\['small\.a'\]/, 'and what is not');
+		}
+		is_outcome(attempt($node, "SELECT * FROM backup_compare('$small')"), 'XX001', 'there is nothing to compare them with');
+		is(value($node, "SELECT small.digest('small.a') || small.digest('small.b') || small.digest('small.c')"), $before, 'nothing was changed');
+		is(value($node, "SELECT equal FROM backup_compare('$small', '{small.a}')"), 'f', 'the table that is left can be compared');
+		like(value($node, "SELECT proven || ' ' || note FROM backup_restore('$small', '{small.a}', safety_backup => false)"), qr/^true .*the backup is damaged elsewhere: /, 'and restored, and that says so');
+		is(value($node, "SELECT equal FROM backup_compare('$small', '{small.a}')"), 't', 'as it was');
+		is(value($node, "SELECT string_agg(p ->> 'table', ',' ORDER BY p ->> 'table') FROM backup_verify('$small'), jsonb_array_elements(problems) p WHERE p ->> 'table' IS NOT NULL"), 'small.b,small.c', 'the verification names the others');
+	}
+	$node->safe_psql('postgres', "DROP SCHEMA small CASCADE; SELECT backup_delete('$small'); SELECT backup_delete('$good')");
 }
 
 # where no table is whole there is nothing to offer

@@ -56,7 +56,8 @@ class Report {
       std::uint64_t before = 0;
       for (std::size_t f = table.first_frame; f < frame; ++f) before += manifest_.frames[f].rows;
       const FrameEntry& entry = manifest_.frames[frame];
-      if (!entry.has_rows) return;
+      // a frame that stands for rows of which nothing is known says nothing about their numbers
+      if (!entry.has_rows || (entry.rows == 0 && !entry.continues)) return;
       problem.first_row = entry.continues ? before - 1 : before;
       problem.last_row = entry.continues ? before - 1 : before + entry.rows - 1;
       return;
@@ -311,8 +312,28 @@ class ContentCheck {
 
 }  // namespace
 
+namespace {
+
+// Of a file that was salvaged: its frames lie anywhere.
+std::vector<Problem> check_salvaged(BackupReader::State& state, Interrupts& interrupts) {
+  Report report(state.manifest);
+  report.add("unreadable", state.salvaged);
+  for (std::size_t i = 0; i < state.manifest.frames.size() && !report.full(); ++i) {
+    interrupts.check();
+    try {
+      state.frame_text(i);
+    } catch (const FrameError& e) {
+      report.add_frame(e.code, e.message(), i);
+    }
+  }
+  return report.take();
+}
+
+}  // namespace
+
 std::vector<Problem> BackupReader::check_files(const std::string& expected_sha256, Interrupts& interrupts) {
   State& s = *state_;
+  if (!s.salvaged.empty()) return check_salvaged(s, interrupts);
   Report report(s.manifest);
   Sha256 whole, part;
   std::unique_ptr<char[]> buffer = std::make_unique_for_overwrite<char[]>(read_size);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <new>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #if defined(PG_SNAPBACK_FUZZING)
@@ -14,20 +13,20 @@
 #include "core/error.hpp"
 #include "core/fault.hpp"
 #include "core/format/container.hpp"
+#include "core/format/json_fields.hpp"
+#include "core/format/manifest_check.hpp"
 #include "core/format/reader_state.hpp"
+#include "core/format/salvage.hpp"
 #include "core/format/seek_table.hpp"
 
 namespace snapback {
 namespace {
 
 constexpr std::uint64_t least_text_ahead = std::uint64_t{64} << 10, most_text_ahead = std::uint64_t{8} << 20;
-constexpr std::uint64_t min_frame_size = 9;  // magic, descriptor, content size, one empty block
 
 ZSTD_DCtx* dctx(void* context) { return static_cast<ZSTD_DCtx*>(context); }
 
 [[noreturn]] void damaged(const std::string& what) { throw error(sqlstate::data_corrupted, what); }
-
-[[noreturn]] void manifest_damaged(const std::string& what) { damaged("manifest is damaged: " + what); }
 
 char* at_least(std::unique_ptr<char[]>& buffer, std::size_t& capacity, std::size_t needed) {
   if (capacity < needed) {
@@ -43,52 +42,6 @@ std::string read_part(ReadableFile& file, std::uint64_t offset, std::uint64_t si
   std::string part(size, '\0');
   file.read_at(offset, part.data(), part.size());
   return part;
-}
-
-// Frames tile the file up to `end`, and none claims more memory than a writer could have meant.
-void check_frames(const Manifest& manifest, std::uint64_t end) {
-  const std::uint64_t max_size = ZSTD_compressBound(max_frame_text);
-  std::uint64_t offset = 0;
-  for (std::size_t i = 0; i < manifest.frames.size(); ++i) {
-    const FrameEntry& frame = manifest.frames[i];
-    const std::string place = "frame " + std::to_string(i) + " ";
-    if (frame.offset != offset) manifest_damaged(place + "does not begin where the frame before it ends");
-    if (frame.size < min_frame_size || frame.size > max_size || frame.size > end - offset) manifest_damaged(place + "has an impossible size");
-    if (frame.text_size == 0 || frame.text_size > max_frame_text) manifest_damaged(place + "has an impossible text size");
-    if (frame.has_rows && frame.continues != (frame.rows == 0)) manifest_damaged(place + "neither begins a row nor continues one");
-    offset += frame.size;
-  }
-  if (offset != end) manifest_damaged("the frames do not fill the file");
-}
-
-// What is asked for by name is one table.
-void check_names(const Manifest& manifest) {
-  std::set<std::pair<std::string_view, std::string_view>> names;
-  for (std::size_t i = 0; i < manifest.tables.size(); ++i)
-    if (!names.emplace(manifest.tables[i].schema(), manifest.tables[i].name()).second) manifest_damaged("table " + std::to_string(i) + " has the name of one before it");
-}
-
-// Every frame with rows belongs to exactly one table, and tables come in the order of their frames.
-void check_tables(const Manifest& manifest) {
-  const std::size_t frames = manifest.frames.size();
-  std::size_t next = 0;
-  const auto no_rows_until = [&](std::size_t end) {
-    for (; next < end; ++next)
-      if (manifest.frames[next].has_rows) manifest_damaged("frame " + std::to_string(next) + " has rows of no table");
-  };
-  for (std::size_t i = 0; i < manifest.tables.size(); ++i) {
-    const TableEntry& table = manifest.tables[i];
-    if (table.frame_count == 0) continue;
-    const std::string place = "table " + std::to_string(i) + " ";
-    if (table.first_frame < next || table.first_frame >= frames || table.frame_count > frames - table.first_frame)
-      manifest_damaged(place + "names frames that are not there");
-    no_rows_until(table.first_frame);
-    const FrameEntry& first = manifest.frames[table.first_frame];
-    if (!first.has_rows || first.continues) manifest_damaged(place + "does not begin with a row");
-    next += table.frame_count;
-    if (!manifest.frames[next - 1].has_rows) manifest_damaged(place + "does not end with a row");
-  }
-  no_rows_until(frames);
 }
 
 }  // namespace
@@ -129,9 +82,7 @@ void BackupReader::State::load() {
     const std::string frame = read_part(*file, tiled, manifest_size);
     manifest = parse_manifest(open_manifest_frame(frame));
   }
-  check_names(manifest);
-  check_frames(manifest, tiled);
-  check_tables(manifest);
+  check_manifest(manifest, tiled);
 
   SeekEntries expected;
   expected.reserve(manifest.frames.size() + 1);
@@ -141,12 +92,50 @@ void BackupReader::State::load() {
   if (make_seek_table(expected) != table) damaged("seek table is damaged: it does not agree with the manifest");
 }
 
+void BackupReader::State::load_salvaged(const error& failure, Interrupts& interrupts) {
+  auto found = salvage(*file, interrupts);
+  if (!found) throw failure;
+  manifest = std::move(found->manifest);
+  lost = std::move(found->lost);
+  salvaged = failure.message();
+  if (!found->from_document) return;
+  try {
+    add_lost_tables();
+  } catch (const error& e) {
+    if (!is_damage(e)) throw;
+    throw failure;
+  }
+}
+
+// The schema, in front of all tables, names them all. One that was not found gets a frame that is not there for its rows.
+void BackupReader::State::add_lost_tables() {
+  std::set<std::pair<std::string, std::string>> known;
+  for (const TableEntry& table : manifest.tables) known.emplace(table.schema(), table.name());
+  schema([&](const std::string& list, Json& element) {
+    if (list != "tables") return;
+    Json head;
+    for (const char* key : {"schema", "name", "kind"}) head[key] = fields::text("document", element, key);
+    head["columns"] = Json::array();
+    TableEntry table;
+    table.head = TableHead(head);
+    if (!known.emplace(table.schema(), table.name()).second) return;
+    if (table.head.kind() != "partitioned table") {
+      table.first_frame = manifest.frames.size();
+      table.frame_count = 1;
+      manifest.frames.emplace_back().has_rows = true;
+      lost.push_back(true);
+    }
+    manifest.tables.push_back(std::move(table));
+  });
+}
+
 std::string BackupReader::State::frame_message(std::size_t index, const char* what) const {
   return "frame " + std::to_string(index) + " at offset " + std::to_string(manifest.frames[index].offset) + " of the backup is damaged: " + what;
 }
 
 // On either thread, so it passes no fault point.
 void BackupReader::State::read_frame(std::size_t index, Buffer& buffer) {
+  if (!lost.empty() && lost[index]) throw FrameError("frame_lost", "frame " + std::to_string(index) + " of the backup is damaged: it is not to be found in the file");
   const FrameEntry& frame = manifest.frames[index];
   char* const bytes = at_least(buffer.bytes, buffer.bytes_capacity, frame.size);
   try {
@@ -208,6 +197,30 @@ std::string_view BackupReader::State::frame_text(std::size_t index) {
   return {current_.text.get(), size};
 }
 
+void BackupReader::State::schema(const SchemaVisitor& visitor) {
+  // the third line of the document, without its comma
+  std::string text;
+  std::size_t line_start = 0, line_end = std::string::npos;
+  int lines = 0;
+  for (std::size_t i = 0; i < manifest.frames.size() && !manifest.frames[i].has_rows && lines < 3; ++i) {
+    std::size_t at = text.size();
+    text += frame_text(i);
+    if (text.size() > max_schema_text + 2 * max_frame_text) fields::damaged("document", "its head is too long");
+    for (; lines < 3 && (at = text.find('\n', at)) != std::string::npos; ++at)
+      if (++lines == 2)
+        line_start = at + 1;
+      else if (lines == 3)
+        line_end = at;
+  }
+  constexpr std::string_view start = "\"schema\":";
+  std::string_view line;
+  if (line_end != std::string::npos) line = std::string_view(text).substr(line_start, line_end - line_start);
+  if (!line.starts_with(start) || !line.ends_with(',')) fields::damaged("document", "it has no schema where it belongs");
+  line.remove_prefix(start.size());
+  line.remove_suffix(1);
+  parse_schema(line, visitor);
+}
+
 FrameSource::FrameSource(BackupReader::State& state, std::size_t first, std::size_t end, Interrupts& interrupts)
     : state_(state), next_(first), end_(end), interrupts_(interrupts) {}
 
@@ -224,7 +237,27 @@ BackupReader::BackupReader(std::unique_ptr<ReadableFile> file) : state_(std::mak
   fault_point("reader.opened");
 }
 
+BackupReader::BackupReader(std::unique_ptr<ReadableFile> file, Interrupts& interrupts) : state_(std::make_unique<State>(std::move(file))) {
+  try {
+    state_->load();
+  } catch (const error& e) {
+    if (!is_damage(e)) throw;
+    state_->load_salvaged(e, interrupts);
+  }
+  fault_point("reader.opened");
+}
+
 BackupReader::~BackupReader() = default;
+
+const std::string& BackupReader::salvaged() const { return state_->salvaged; }
+
+bool BackupReader::is_lost(std::size_t table_index) const {
+  const State& s = *state_;
+  const TableEntry& table = s.manifest.tables.at(table_index);
+  for (std::size_t i = 0; i < table.frame_count; ++i)
+    if (!s.lost.empty() && s.lost[table.first_frame + i]) return true;
+  return false;
+}
 
 const Manifest& BackupReader::manifest() const { return state_->manifest; }
 
@@ -232,30 +265,7 @@ std::uint64_t BackupReader::file_size() const { return state_->file_size; }
 
 std::string_view BackupReader::frame_text(std::size_t frame_index) { return state_->frame_text(frame_index); }
 
-void BackupReader::schema(const SchemaVisitor& visitor) {
-  State& s = *state_;
-  // the third line of the document, without its comma
-  std::string text;
-  std::size_t line_start = 0, line_end = std::string::npos;
-  int lines = 0;
-  for (std::size_t i = 0; i < s.manifest.frames.size() && !s.manifest.frames[i].has_rows && lines < 3; ++i) {
-    std::size_t at = text.size();
-    text += s.frame_text(i);
-    if (text.size() > max_schema_text + 2 * max_frame_text) damaged("document is damaged: its head is too long");
-    for (; lines < 3 && (at = text.find('\n', at)) != std::string::npos; ++at)
-      if (++lines == 2)
-        line_start = at + 1;
-      else if (lines == 3)
-        line_end = at;
-  }
-  constexpr std::string_view start = "\"schema\":";
-  std::string_view line;
-  if (line_end != std::string::npos) line = std::string_view(text).substr(line_start, line_end - line_start);
-  if (!line.starts_with(start) || !line.ends_with(',')) damaged("document is damaged: it has no schema where it belongs");
-  line.remove_prefix(start.size());
-  line.remove_suffix(1);
-  parse_schema(line, visitor);
-}
+void BackupReader::schema(const SchemaVisitor& visitor) { state_->schema(visitor); }
 
 std::unique_ptr<TextSource> BackupReader::table_text(std::size_t table_index, Interrupts& interrupts) {
   const TableEntry& table = state_->manifest.tables.at(table_index);

@@ -14,7 +14,7 @@ namespace snapback {
 
 // One thing found wrong with a backup. table_index -1 and frame_index -1 where it belongs to none; rows are counted from 0 within the table.
 struct Problem {
-  std::string code;     // file_digest, truncated, manifest, seek_table, frame_digest, frame_content, row, row_count, fingerprint, document, value
+  std::string code;     // file_digest, truncated, unreadable, manifest, seek_table, frame_lost, frame_digest, frame_content, row, row_count, fingerprint, document, value
   std::string message;  // lower-case, no row value in it
   long table_index = -1;
   long frame_index = -1;
@@ -25,7 +25,15 @@ class BackupReader {
  public:
   // Reads and checks seek table and manifest. Takes the file over. Raises XX001 (damaged, with what and where), 0A000 (newer format).
   explicit BackupReader(std::unique_ptr<ReadableFile> file);
+  // The same, but of a damaged file everything that can still be found is read (core/format/salvage.hpp): then salvaged() tells why, the manifest has every table that the
+  // backup had, and the frames that are not there raise XX001 when they are asked for. Raises XX001 where too little is left for that.
+  BackupReader(std::unique_ptr<ReadableFile> file, Interrupts& interrupts);
   ~BackupReader();
+
+  // What the file does not open for; empty when it does.
+  const std::string& salvaged() const;
+  // Whether frames of the table are known not to be in the file. Others may turn out to be damaged when they are read.
+  bool is_lost(std::size_t table_index) const;
 
   const Manifest& manifest() const;
   std::uint64_t file_size() const;

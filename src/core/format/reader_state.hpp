@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/background_work.hpp"
 #include "core/error.hpp"
@@ -31,7 +32,13 @@ struct BackupReader::State {
   std::uint64_t tiled = 0;  // where the frames end and the manifest begins
   Manifest manifest;
 
+  std::vector<bool> lost;  // of a file that was salvaged, for every frame: it is not there. Otherwise empty
+  std::string salvaged;    // why it was
+
   void load();
+  // Takes what salvage() finds; raises `failure`, that of load(), where that is too little.
+  void load_salvaged(const error& failure, Interrupts& interrupts);
+  void schema(const SchemaVisitor& visitor);
   // Raises FrameError when a frame's bytes or its text are not what the manifest says; the message names the frame and its place in the file.
   std::string_view frame_text(std::size_t index);
   // Begins to read the frame `index`, of those before `end`, on a thread, so that it is there when the text of the one before has been worked on; what frame_text()
@@ -49,6 +56,7 @@ struct BackupReader::State {
   static constexpr std::size_t nothing = static_cast<std::size_t>(-1);
 
   void read_frame(std::size_t index, Buffer& buffer);
+  void add_lost_tables();
   void drop_ahead() noexcept;
 
   void* decompressor_ = nullptr;  // ZSTD_DCtx, owned
