@@ -69,8 +69,8 @@ snapback::error explain_damage(Repository& repository, const BackupInfo& backup,
 
 void check_not_lost(const BackupReader& reader, std::size_t table_index) {
   if (!reader.is_lost(table_index)) return;
-  const TableEntry& table = reader.manifest().tables[table_index];
-  throw snapback::error(sqlstate::data_corrupted, "rows of table \"" + table.schema() + "." + table.name() + "\" are no longer in the backup's file", reader.salvaged() + ".");
+  const auto [schema, name] = name_of(reader.manifest().tables[table_index]);
+  throw snapback::error(sqlstate::data_corrupted, "rows of table \"" + schema + "." + name + "\" are no longer in the backup's file", reader.salvaged() + ".");
 }
 
 }  // namespace snapback::service

@@ -1,4 +1,4 @@
-// Any bytes as a backup file. Digest checks are off in this build. Each input is read as it is, and once more with its sizes, offsets and seek table put right,
+// Any bytes as a backup file, which is salvaged where it does not open. Digest checks are off in this build. Each input is read as it is, and once more with its sizes, offsets and seek table put right,
 // so that changed frames and manifests come through to the row decoder.
 #include <zstd.h>
 
@@ -36,7 +36,7 @@ void expect_damage(const error& e) {
 void read_all(std::string_view file) {
   NoInterrupts interrupts;
   try {
-    BackupReader reader(std::make_unique<InputFile>(file));
+    BackupReader reader(std::make_unique<InputFile>(file), interrupts);
     // a few frames of 64 MiB each are legal, and slow
     std::uint64_t text = 0;
     for (const FrameEntry& frame : reader.manifest().frames) text += frame.text_size;

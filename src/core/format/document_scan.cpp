@@ -143,10 +143,11 @@ class DocumentScan {
 
   void read_description(std::string_view text) {
     try {
-      manifest().backup = parse_bounded("document", text, max_json_members);
+      Json description = parse_bounded("document", text, max_json_members);
+      if (description.is_object()) manifest().backup = std::move(description);
     } catch (const error&) {
-      part_ = Part::unknown;
     }
+    if (manifest().backup.is_null()) part_ = Part::unknown;
   }
 
   // What looks like no head stays unknown, up to the end of the rows that follow.
@@ -155,7 +156,7 @@ class DocumentScan {
     if (!line.ends_with(before_rows)) return;
     table_ = TableEntry{};
     try {
-      table_.head = TableHead(parse_bounded("document", std::string(line.substr(0, line.size() - before_rows.size())) + "}", max_json_members));
+      table_.head = read_table_head("document", parse_bounded("document", std::string(line.substr(0, line.size() - before_rows.size())) + "}", max_json_members));
     } catch (const error&) {
       return;
     }

@@ -53,6 +53,9 @@ class TableHead {
   std::uint32_t oid_ = 0;
 };
 
+// The head that a file holds; `document`: what messages call the text. Raises XX001 when it is none.
+TableHead read_table_head(const char* document, const Json& head);
+
 struct TableEntry {
   TableHead head;
   std::uint64_t row_count = 0;

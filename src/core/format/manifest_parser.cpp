@@ -26,6 +26,29 @@ void fields::check_version(const char* document, const Json& object, const char*
 
 namespace {
 
+void check_columns(const char* document, const Json& columns) {
+  if (!columns.is_array()) fields::damaged(document, "\"columns\" is no array");
+  std::set<std::string_view> names;
+  for (const Json& column : columns) {
+    if (!column.is_object()) fields::damaged(document, "an entry of \"columns\" is no object");
+    fields::text(document, column, "type");
+    if (!names.insert(fields::text(document, column, "name")).second) fields::damaged(document, "a table has two columns of one name");
+  }
+}
+
+}  // namespace
+
+TableHead read_table_head(const char* document, const Json& head) {
+  fields::text(document, head, "schema");
+  fields::text(document, head, "name");
+  check_columns(document, fields::member(document, head, "columns"));
+  for (const char* reserved : {"rows", "row_count", "fingerprint"})
+    if (fields::find(head, reserved) != nullptr) fields::damaged(document, std::string("\"") + reserved + "\" in a table's head");
+  return head;
+}
+
+namespace {
+
 constexpr char document[] = "manifest";
 
 FrameEntry to_frame(const Json& json) {
@@ -45,32 +68,25 @@ FrameEntry to_frame(const Json& json) {
   return frame;
 }
 
-void check_columns(const Json& columns) {
-  if (!columns.is_array()) fields::damaged(document, "\"columns\" is no array");
-  std::set<std::string_view> names;
-  for (const Json& column : columns) {
-    if (!column.is_object()) fields::damaged(document, "an entry of \"columns\" is no object");
-    fields::text(document, column, "type");
-    if (!names.insert(fields::text(document, column, "name")).second) fields::damaged(document, "a table has two columns of one name");
-  }
-}
-
 TableEntry to_table(const Json& json) {
   if (!json.is_object()) fields::damaged(document, "an entry of \"tables\" is no object");
   TableEntry table;
+<<<<<<< HEAD
   const Json& head = fields::object(document, json, "head");
   fields::text(document, head, "schema");
   fields::text(document, head, "name");
   check_columns(fields::member(document, head, "columns"));
   for (const char* reserved : {"rows", "row_count", "fingerprint"})
     if (fields::find(head, reserved) != nullptr) fields::damaged(document, std::string("\"") + reserved + "\" in a table's head");
+=======
+  table.head = read_table_head(document, fields::object(document, json, "head"));
+>>>>>>> 78d57d4 (Salvage: documents, fuzzer, and heads that are none)
   table.row_count = fields::number(document, json, "row_count");
   if (!Fingerprint::from_hex(fields::text(document, json, "fingerprint"), table.fingerprint)) fields::damaged(document, "\"fingerprint\" is malformed");
   table.logical_bytes = fields::number(document, json, "logical_bytes");
   table.stored_bytes = fields::number(document, json, "stored_bytes");
   table.first_frame = fields::number(document, json, "first_frame");
   table.frame_count = fields::number(document, json, "frame_count");
-  table.head = head;
   return table;
 }
 
