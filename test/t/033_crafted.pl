@@ -124,7 +124,7 @@ refused('columns that are no list', 'XX001', qr/is damaged/, 'schema', '/tables/
 refused("a sequence's $_ that is text", 'XX001', qr/"sequences" is not of the form/, 'schema', "/sequences/0/$_", '"1; DROP TABLE treasure"') foreach 'increment', 'minimum', 'maximum', 'start', 'cache', 'last_value', 'cycle';
 refused('a label that is an object', 'XX001', qr/"types" is not of the form/, 'schema', '/types/0/labels/0', '{"a":1}');
 refused('an owner that is a number', 'XX001', qr/is damaged/, 'schema', '/tables/0/owner', '7');
-refused('a head with a column twice', 'XX001', qr/two columns of one name/, 'head', '/0/columns/1/name', '"id"');
+refused('a head with a column twice', 'XX001', qr/Lost: "public\.a_things"/, 'head', '/0/columns/1/name', '"id"');
 refused('a head whose column is no object', 'XX001', qr/is damaged/, 'head', '/0/columns/1', '"id"');
 nothing_changed('members of another kind');
 # such a file must not keep the others from being listed

@@ -71,16 +71,7 @@ FrameEntry to_frame(const Json& json) {
 TableEntry to_table(const Json& json) {
   if (!json.is_object()) fields::damaged(document, "an entry of \"tables\" is no object");
   TableEntry table;
-<<<<<<< HEAD
-  const Json& head = fields::object(document, json, "head");
-  fields::text(document, head, "schema");
-  fields::text(document, head, "name");
-  check_columns(fields::member(document, head, "columns"));
-  for (const char* reserved : {"rows", "row_count", "fingerprint"})
-    if (fields::find(head, reserved) != nullptr) fields::damaged(document, std::string("\"") + reserved + "\" in a table's head");
-=======
   table.head = read_table_head(document, fields::object(document, json, "head"));
->>>>>>> 78d57d4 (Salvage: documents, fuzzer, and heads that are none)
   table.row_count = fields::number(document, json, "row_count");
   if (!Fingerprint::from_hex(fields::text(document, json, "fingerprint"), table.fingerprint)) fields::damaged(document, "\"fingerprint\" is malformed");
   table.logical_bytes = fields::number(document, json, "logical_bytes");
