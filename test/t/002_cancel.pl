@@ -40,13 +40,13 @@ my @differing = (before => "UPDATE topics SET title = 'x' WHERE id = 1");
 	finish($blocker);
 }
 
-# inside one large value, of 300 MB or 40: each piece of it takes 0.6 seconds, and all of them too long
+# inside one large value, of 300 MB or 40: each piece of it takes 1.5 seconds, and all of them too long
 {
 	my ($backup, $check, $restored) = ("SELECT backup_create('{huge}')", "SELECT backup_create('{huge}', verify => 'content')", "SELECT * FROM backup_restore('$good', '{huge}', safety_backup => false)");
 	my @huge = (table => 'public.huge');
-	cancelled_quickly($node, 'a backup inside one large value', $backup, 'reading tables', @huge, fault => 'writer.frame_accepted=pause:600');
-	cancelled_quickly($node, 'a check of contents inside one large value', $check, 'checking contents', fault => 'reader.frame=pause:600');
-	cancelled_quickly($node, 'a restore inside one large value', $restored, 'writing rows', @huge, fault => 'reader.frame=pause:600', before => 'UPDATE huge SET id = 2');
+	cancelled_quickly($node, 'a backup inside one large value', $backup, 'reading tables', @huge, fault => 'writer.frame_accepted=pause:1500', limit => 2.8);
+	cancelled_quickly($node, 'a check of contents inside one large value', $check, 'checking contents', fault => 'reader.frame=pause:1500', limit => 2.8);
+	cancelled_quickly($node, 'a restore inside one large value', $restored, 'writing rows', @huge, fault => 'reader.frame=pause:1500', limit => 2.8, before => 'UPDATE huge SET id = 2');
 	if ($full)
 	{
 		cancelled_quickly($node, 'a backup of 300 MB in one value', $backup, 'reading tables', @huge, delay => 0.1);

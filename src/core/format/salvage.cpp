@@ -79,10 +79,10 @@ class FrameFinder {
 
   // By the frames that the file has, the nearest first.
   std::vector<std::int64_t> other_shifts(const FrameEntry& frame) {
-    if (!magics_) magics_ = find_all_bytes(file_, zstd_frame_magic, interrupts_);
-    const auto nearest = std::lower_bound(magics_->begin(), magics_->end(), frame.offset + static_cast<std::uint64_t>(shift_));
-    const auto first = nearest - std::min<std::ptrdiff_t>(nearest - magics_->begin(), max_tries / 2);
-    const auto last = nearest + std::min<std::ptrdiff_t>(magics_->end() - nearest, max_tries / 2);
+    if (!std::exchange(searched_, true)) magics_ = find_all_bytes(file_, zstd_frame_magic, interrupts_);
+    const auto nearest = std::lower_bound(magics_.begin(), magics_.end(), frame.offset + static_cast<std::uint64_t>(shift_));
+    const auto first = nearest - std::min<std::ptrdiff_t>(nearest - magics_.begin(), max_tries / 2);
+    const auto last = nearest + std::min<std::ptrdiff_t>(magics_.end() - nearest, max_tries / 2);
     std::vector<std::int64_t> shifts;
     for (auto magic = first; magic != last; ++magic) shifts.push_back(static_cast<std::int64_t>(*magic - frame.offset));
     return shifts;
@@ -91,7 +91,8 @@ class FrameFinder {
   ReadableFile& file_;
   Interrupts& interrupts_;
   std::int64_t shift_ = 0, last_shift_;  // modulo 2^64, as offsets are added to them
-  std::optional<std::vector<std::uint64_t>> magics_;
+  std::vector<std::uint64_t> magics_;  // where frames of the file begin, or seem to; once it was searched
+  bool searched_ = false;
 };
 
 }  // namespace
