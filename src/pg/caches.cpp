@@ -10,8 +10,8 @@ namespace snapback::pg {
 
 namespace {
 
-// About 5 MB of caches; reading the server's own entries anew takes some milliseconds.
-constexpr int remembered_relations = 500;
+// About 2.5 MB of caches; reading the server's own entries anew takes some milliseconds.
+constexpr int remembered_relations = 250;
 
 }  // namespace
 
